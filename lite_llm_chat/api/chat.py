@@ -1,0 +1,83 @@
+"""POST /chat, and the two ways to try an answer again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from ..chat import Ask, Wish
+from . import answers
+from .deps import KeyDep, MessageId, PartsDep, json_only, once
+from .errors import responses
+from .models import AnswerIn, AnswerOut, ChatIn, TicketOut
+
+router = APIRouter(tags=["chat"], dependencies=[Depends(json_only)])
+
+ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {
+        "model": AnswerOut,
+        "description": "The answer: a stream of events, or with `stream: false` one object",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    202: {"model": TicketOut, "description": "With `background: true`: where the answer will be"},
+    **responses(404, 409, 413, 415, 422, 502, 503, 504),
+}
+
+
+def _wish(asked: AnswerIn, route: str, key: str | None) -> Wish:
+    return Wish(
+        provider=asked.provider,
+        model=asked.model,
+        turn_provider=asked.message_provider,
+        turn_model=asked.message_model,
+        options=asked.options(),
+        system_prompt=asked.system_prompt,
+        warnings=tuple(asked.unknown()),
+        once=once(route, key, asked.model_dump(mode="json")),
+    )
+
+
+@router.post("/chat", response_class=Response, responses=ANSWERS, summary="Chat completion")
+async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) -> Response:
+    """Record the question and answer it. The answer goes on and is kept whether or not anybody
+    reads it; `GET /generations/{id}/events` follows it from any point."""
+    ask = Ask(
+        tuple(message.said() for message in asked.messages),
+        _wish(asked, "chat", key),
+        asked.session_id,
+        asked.title,
+    )
+    ticket = await parts.chat.open_turn(ask, asked.on_active)
+    return await answers.reply(request, parts, asked, ticket)
+
+
+@router.post(
+    "/messages/{message_id}/regenerate",
+    response_class=Response,
+    responses=ANSWERS,
+    summary="Answer the same question again",
+)
+async def regenerate(
+    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn
+) -> Response:
+    """A second answer beside the first, which stays. The session's active branch ends in the
+    new one."""
+    wish = _wish(asked, f"regenerate/{message_id}", key)
+    ticket = await parts.chat.regenerate(message_id, wish, asked.on_active)
+    return await answers.reply(request, parts, asked, ticket)
+
+
+@router.post(
+    "/messages/{message_id}/continue",
+    response_class=Response,
+    responses=ANSWERS,
+    summary="Go on from a cut answer",
+)
+async def continue_(
+    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn
+) -> Response:
+    """A sibling of an interrupted, cancelled, failed or length-cut answer that begins with its
+    text and goes on from there. The cut one stays."""
+    wish = _wish(asked, f"continue/{message_id}", key)
+    ticket = await parts.chat.continue_(message_id, wish, asked.on_active)
+    return await answers.reply(request, parts, asked, ticket)

@@ -1,0 +1,88 @@
+"""What every route may reach: the parts that the assembler built, and a few checks of the request.
+
+Parsing happens here once; inside, values are true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Request
+
+from ..chat import Chat
+from ..errors import Invalid, WrongMediaType
+from ..store.database import Database
+from ..store.idempotency import Once
+
+LARGEST_ID = 2**63 - 1  # SQLite's largest integer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The running server, as the edge sees it."""
+
+    chat: Chat
+    database: Database
+    app_name: str
+    app_version: str
+    api_prefix: str
+    keep_alive_s: float
+    upload_dir: FilePath
+    max_upload_bytes: int
+
+
+def _parts(request: Request) -> Parts:
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+def json_only(request: Request) -> None:
+    """A body must say that it is JSON, so that no web page can post one by a plain form."""
+    if request.method not in ("POST", "PATCH", "PUT"):
+        return
+    if request.headers.get("content-length", "0") == "0" and (
+        "transfer-encoding" not in request.headers
+    ):
+        return
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise WrongMediaType(
+            "the body must be JSON: send it with the header Content-Type: application/json",
+            code="unsupported_media_type",
+        )
+
+
+def idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Any 1 to 255 printable ASCII characters: the request counts once"),
+    ] = None,
+) -> str | None:
+    """The caller's key. Raises Invalid `invalid_idempotency_key`."""
+    key = idempotency_key
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise Invalid(
+            "an Idempotency-Key is 1 to 255 printable ASCII characters",
+            code="invalid_idempotency_key",
+        )
+    return key
+
+
+def once(route: str, key: str | None, body: dict[str, object]) -> Once | None:
+    """The idempotency record of a request, or None if it has no key."""
+    if key is None:
+        return None
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return Once(route, key, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+KeyDep = Annotated[str | None, Depends(idempotency_key)]
+SessionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+MessageId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+GenerationId = Annotated[str, Path(min_length=1, max_length=64)]

@@ -1,0 +1,120 @@
+"""Every error as an RFC 9457 problem: `detail` for a person, `code` for a program.
+
+LiteError            its own status and code
+validation           422, FastAPI's list under `detail` (without the input it quotes)
+Starlette's own      404, 405, 413 …
+anything else        500 `internal_error`, and the log has the rest
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from ..errors import LiteError
+
+MEDIA_TYPE = "application/problem+json"
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class Problem(BaseModel):
+    """The body of every error but a validation error."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Finding(BaseModel):
+    """One thing that is wrong with a request."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class ValidationProblem(BaseModel):
+    """The body of a 422: a list of findings, or one sentence."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: list[Finding] | str
+    code: str
+
+
+RESPONSES: dict[int | str, dict[str, object]] = {
+    404: {"model": Problem, "description": "Unknown"},
+    409: {"model": Problem, "description": "Conflict with the present state"},
+    413: {"model": Problem, "description": "The body is too large"},
+    415: {"model": Problem, "description": "The body is of another media type"},
+    422: {"model": ValidationProblem, "description": "Validation error"},
+    502: {"model": Problem, "description": "The provider failed"},
+    503: {"model": Problem, "description": "Not now: the provider, the disk or this server"},
+    504: {"model": Problem, "description": "The provider took too long"},
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The OpenAPI entries of some error statuses."""
+    return {status: RESPONSES[status] for status in statuses}
+
+
+def problem(
+    status: int, detail: object, code: str, extra: dict[str, object] | None = None
+) -> JSONResponse:
+    """The response that says what is wrong."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **(extra or {}),
+    }
+    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app this way."""
+
+    @app.exception_handler(LiteError)
+    async def _ours(_request: Request, error: LiteError) -> JSONResponse:
+        return problem(error.status, error.detail, error.code, error.extra)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        findings = [
+            {"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]}
+            for one in error.errors()
+        ]
+        return problem(422, findings, "validation_error")
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        code = CODES.get(error.status_code, "http_error")
+        response = problem(error.status_code, str(error.detail), code)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def _defect(_request: Request, _error: Exception) -> JSONResponse:
+        sentence = "the server failed at this request: its log says why"
+        return problem(500, sentence, "internal_error")

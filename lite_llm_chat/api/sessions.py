@@ -1,0 +1,99 @@
+"""Sessions: list, read, make, change, cut, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from .. import stamps
+from ..domain import Message, Session
+from ..store import messages, sessions
+from ..store.database import Connection
+from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
+from .errors import responses
+from .models import MessageOut, SessionDetail, SessionIn, SessionOut, SessionPatch
+
+router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
+
+
+@router.get("/sessions", responses=responses(422, 503))
+async def list_sessions(
+    parts: PartsDep,
+    skip: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[SessionOut]:
+    """All chat sessions, most recently updated first."""
+    page = await parts.database.read(lambda conn: sessions.page(conn, skip, limit))
+    return [SessionOut.of(session) for session in page]
+
+
+@router.get("/sessions/{session_id}", responses=responses(404, 422, 503))
+async def get_session(parts: PartsDep, session_id: SessionId) -> SessionDetail:
+    """A session with the messages of its active branch, oldest first. An answer in the making
+    is there with what it says so far."""
+
+    def work(conn: Connection) -> tuple[Session, list[Message]]:
+        session = sessions.get(conn, session_id)
+        return session, list(messages.branch(conn, session.leaf_id))
+
+    session, branch = await parts.database.read(work)
+    return SessionDetail(
+        **SessionOut.of(session).model_dump(),
+        messages=[MessageOut.of(message) for message in branch],
+    )
+
+
+@router.post("/sessions", status_code=201, responses=responses(413, 415, 422, 503))
+async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
+    """A new, empty session."""
+    choice = parts.chat.choose(wanted.provider, wanted.model)
+    at = stamps.now()
+    session = await parts.database.write(
+        lambda conn: sessions.create(conn, wanted.title, choice.provider, choice.model, at)
+    )
+    return SessionOut.of(session)
+
+
+@router.patch("/sessions/{session_id}", responses=responses(404, 413, 415, 422, 503))
+async def update_session(
+    parts: PartsDep, session_id: SessionId, wanted: SessionPatch
+) -> SessionOut:
+    """Change a session's title, provider or model."""
+    at = stamps.now()
+
+    def work(conn: Connection) -> Session:
+        session = sessions.get(conn, session_id)
+        values = {} if wanted.title is None else {"title": wanted.title}
+        if wanted.provider is not None or wanted.model is not None:
+            provider = wanted.provider or (None if wanted.model else session.provider)
+            choice = parts.chat.choose(provider, wanted.model)
+            values |= {"provider": choice.provider, "model": choice.model}
+        if values:
+            sessions.change(conn, session_id, at, values)
+        return sessions.get(conn, session_id)
+
+    return SessionOut.of(await parts.database.write(work))
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
+async def delete_session(parts: PartsDep, session_id: SessionId) -> None:
+    """Delete a session and its messages; an answer in the making is stopped first."""
+    await parts.chat.delete_session(session_id)
+
+
+@router.delete("/sessions", status_code=204, responses=responses(503))
+async def delete_sessions(parts: PartsDep) -> None:
+    """Delete every session."""
+    await parts.chat.delete_all_sessions()
+
+
+@router.delete(
+    "/sessions/{session_id}/truncate/{message_id}",
+    status_code=204,
+    responses=responses(404, 409, 422, 503),
+)
+async def truncate(parts: PartsDep, session_id: SessionId, message_id: MessageId) -> None:
+    """Take a message and all after it off the session's branch. The rows are kept: the next
+    question starts a new branch there."""
+    await parts.chat.truncate(session_id, message_id)

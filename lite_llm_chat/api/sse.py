@@ -1,0 +1,206 @@
+"""Events → server-sent frames, and the response that sends them.
+
+    Event ──▶ plain frame       data: {"content": "Hello"}            (POST /chat: no id, no name)
+          └─▶ numbered frame    id: 2 / event: text / data: {…}       (…/events: can be resumed)
+
+The response awaits `send` itself, one call for each group of events that was committed together,
+and watches for the client's leaving meanwhile. It owns nothing that must outlive it: the answer
+goes on without its readers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import TypeVar, assert_never
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ..domain import Ended, Event, Message, Reasoning, Started, Text
+from .models import UsageOut
+
+T = TypeVar("T")
+
+KEEP_ALIVE = b": keep-alive\n\n"
+HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+    "x-content-type-options": "nosniff",
+}
+SERVER_STOPPING = "the server is stopping: the answer is kept, ask for it again in a moment"
+
+# Legal inside JSON strings and inside an SSE line, but many line readers break a line here.
+_LINE_BREAKERS = {ord(char): f"\\u{ord(char):04x}" for char in "\u0085\u2028\u2029"}
+
+
+def dump(value: Mapping[str, object]) -> str:
+    """JSON on one line for every line reader, raw UTF-8, with a blank after `:` and `,`."""
+    return json.dumps(value, ensure_ascii=False).translate(_LINE_BREAKERS)
+
+
+def data(value: Mapping[str, object]) -> bytes:
+    """One plain frame."""
+    return f"data: {dump(value)}\n\n".encode()
+
+
+def named(name: str, value: Mapping[str, object], seq: int | None = None) -> bytes:
+    """One named frame; with a number, a reader that has it never gets it again."""
+    head = "" if seq is None else f"id: {seq}\n"
+    return f"{head}event: {name}\ndata: {dump(value)}\n\n".encode()
+
+
+# ── the plain dialect ─────────────────────────────────────────────────────────────────────────
+
+
+def plain(event: Event) -> bytes:
+    """The frame that existing clients know. A failure is one `error` frame, and nothing after."""
+    body = event.body
+    match body:
+        case Text():
+            return data({"content": body.text})
+        case Reasoning():
+            return data({"reasoning": body.text})
+        case Started():
+            return data(
+                {
+                    "session_id": body.session_id,
+                    "generation_id": event.generation_id,
+                    "message_id": body.message_id,
+                }
+            )
+        case Ended(status="completed"):
+            return data({"done": True})
+        case Ended():
+            code, detail = _fault(body)
+            return data({"error": detail, "code": code})
+        case _:
+            assert_never(body)
+
+
+def plain_snapshot(message: Message) -> bytes:
+    """A whole answer at once, for a log that was pruned."""
+    frames = [
+        data(
+            {
+                "session_id": message.session_id,
+                "generation_id": message.generation_id,
+                "message_id": message.id,
+            }
+        )
+    ]
+    if message.reasoning:
+        frames.append(data({"reasoning": message.reasoning}))
+    if message.content:
+        frames.append(data({"content": message.content}))
+    if message.status == "completed":
+        frames.append(data({"done": True}))
+    else:
+        fault = message.fault
+        frames.append(
+            data(
+                {
+                    "error": fault.detail if fault else "the answer was stopped",
+                    "code": fault.code if fault else message.status,
+                }
+            )
+        )
+    return b"".join(frames)
+
+
+def _fault(ended: Ended) -> tuple[str, str]:
+    if ended.fault is not None:
+        return ended.fault.code, ended.fault.detail
+    return ended.status, "the answer was stopped"
+
+
+# ── the numbered dialect ──────────────────────────────────────────────────────────────────────
+
+
+def numbered(event: Event) -> bytes:
+    """The frame of a log that can be followed from any number."""
+    body = event.body
+    match body:
+        case Text():
+            return named("text", {"content": body.text}, event.seq)
+        case Reasoning():
+            return named("reasoning", {"reasoning": body.text}, event.seq)
+        case Started():
+            started = {
+                "session_id": body.session_id,
+                "generation_id": event.generation_id,
+                "message_id": body.message_id,
+                "provider": body.provider,
+                "model": body.model,
+                "warnings": list(body.warnings),
+            }
+            return named("started", started, event.seq)
+        case Ended():
+            return named("ended", _ending(body), event.seq)
+        case _:
+            assert_never(body)
+
+
+def _ending(ended: Ended) -> dict[str, object]:
+    usage = UsageOut.of(ended.usage)
+    fault = ended.fault
+    return {
+        "status": ended.status,
+        "finish_reason": ended.finish_reason,
+        "usage": usage and usage.model_dump(),
+        "error": fault and {"code": fault.code, "detail": fault.detail},
+    }
+
+
+# ── sending ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def while_connected(receive: Receive, work: Awaitable[T]) -> T | None:
+    """The work's result, or None if the client left first; then the work is cancelled."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(_left(receive), name="client-watch")
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+        await asyncio.wait({task, gone})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class EventStream(Response):
+    """Sends frames until they end or the client leaves; `on_leave` is called if it left."""
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        headers: Mapping[str, str] | None = None,
+        on_leave: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(None, 200, {**HEADERS, **(headers or {})})
+        del self.headers["content-length"]
+        self._frames = frames
+        self._on_leave = on_leave
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        done = await while_connected(receive, self._send(send))
+        if done is None and self._on_leave is not None:
+            self._on_leave()
+
+    async def _send(self, send: Send) -> bool:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            async for chunk in self._frames:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            await self._frames.aclose()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return True

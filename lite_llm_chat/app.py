@@ -1,0 +1,312 @@
+"""The only assembler: settings in, a running server out.
+
+    create_app(settings) ─▶ FastAPI with its routes; nothing is opened yet
+            │ start-up                                   │ shutdown, in reverse
+            ▼                                            │
+    database (locked, migrated) ─▶ event log ─▶ providers ─▶ engine ─▶ chat ─▶ recovery ─▶ listening
+                                                                                │
+    the model on board loads behind ◀───────────────────────────────────────────┘
+
+SIGTERM and Ctrl-C: questions are refused and readers sent home at once, running answers get
+DRAIN_SECONDS, what is left is interrupted, the database closes last. A second signal cuts the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import aiohttp
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+
+from . import stamps
+from .api import catalog as catalog_routes
+from .api import chat as chat_routes
+from .api import errors, files, generations, sessions, status
+from .api.deps import Parts
+from .api.middleware import Edge
+from .catalog import Catalog
+from .chat import Chat, Stamps
+from .config import Settings, load_settings
+from .engine import Engine, Policy
+from .errors import LiteError, StartupError
+from .eventlog import EventLog
+from .observe import set_up_logging
+from .providers import registry
+from .providers.base import Provider
+from .providers.local import Local
+from .store.database import Database
+from .store.location import Location
+
+TIDY_INTERVAL_S = 3600.0
+
+log = logging.getLogger("lite_llm_chat")
+
+DESCRIPTION = """
+A chat backend that never loses a word: sessions and messages are kept, answers are streamed and
+outlive their readers, and what was cut says so.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application, closed. It opens its parts when it is started and closes them after.
+    Raises StartupError if a setting is wrong."""
+    settings = settings or load_settings()
+    set_up_logging(settings.log_level, settings.log_format)
+    app = FastAPIOffline(
+        title=settings.app_name,
+        version=settings.app_version,
+        description=DESCRIPTION,
+        lifespan=_Lifespan(settings),
+        max_body_size=settings.max_body_bytes,
+        separate_input_output_schemas=False,
+    )
+    errors.install(app)
+    app.include_router(status.router)
+    app.include_router(_api(settings), prefix=settings.api_prefix)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
+        )
+    app.add_middleware(Edge)
+    return app
+
+
+def _api(settings: Settings) -> APIRouter:
+    api = APIRouter()
+    for module in (catalog_routes, sessions, chat_routes, generations, files):
+        api.include_router(module.router)
+    api.include_router(status.router, include_in_schema=False)
+    api.post(
+        "/upload",
+        tags=["files"],
+        dependencies=[Depends(files.multipart_only)],
+        responses=errors.responses(413, 415, 422, 503),
+        max_body_size=settings.max_upload_bytes + 65_536,
+    )(files.upload)
+    return api
+
+
+class _Lifespan:
+    """Opens the parts, waits while the server runs, closes them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @asynccontextmanager
+    async def __call__(self, app: FastAPI) -> AsyncIterator[None]:
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            location = Location.from_url(
+                settings.database_url, allow_network=settings.allow_network_filesystem
+            )
+            database = Database(location, durable=settings.durability == "full")
+            await database.open()
+            stack.push_async_callback(database.close)
+            eventlog = EventLog(database, stamps.now, interval_s=settings.flush_ms / 1000)
+            eventlog.start()
+            stack.push_async_callback(eventlog.close)
+            providers = _providers(settings, await stack.enter_async_context(_client(settings)))
+            engine = Engine(eventlog, _policy(settings))
+            chat = _chat(settings, database, eventlog, engine, providers)
+            recovered = await chat.recover()
+            if recovered:
+                log.warning("%d answers were cut when the server stopped: marked so", recovered)
+            app.state.parts = _parts(settings, chat, database)
+            drain = Drain(engine, eventlog, settings.drain_seconds)
+            stack.push_async_callback(drain.finish)
+            stack.callback(drain.listen())
+            _in_background(stack, _tidy(chat, settings), "tidy")
+            local = providers["local"]
+            if isinstance(local, Local) and _wants_local(settings):
+                stack.push_async_callback(local.close)
+                _in_background(stack, local.load(), "load-local-model")
+            yield
+
+
+class Drain:
+    """What happens from the first signal to the closed database."""
+
+    def __init__(self, engine: Engine, eventlog: EventLog, seconds: float) -> None:
+        self._engine = engine
+        self._log = eventlog
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Refuse questions, send readers home, give running answers their time. The second call
+        takes that time away."""
+        if self._task is not None:
+            self._engine.hurry()
+            return
+        if self._engine.running:
+            log.info(
+                "stopping: %d running answers have %g s to finish",
+                self._engine.running,
+                self._seconds,
+            )
+        self._task = asyncio.create_task(self._engine.drain(self._seconds), name="drain")
+        self._engine.draining = True
+        self._log.send_readers_home()
+
+    async def finish(self) -> None:
+        """Return when no answer runs any more."""
+        if self._task is None:
+            self.begin()
+        assert self._task is not None
+        await self._task
+
+    def listen(self) -> Callable[[], None]:
+        """Hear SIGTERM and SIGINT before the web server does, which waits for open streams
+        first. Returns what undoes it."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        loop = asyncio.get_running_loop()
+        before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            first = self._task is None
+            loop.call_soon_threadsafe(self.begin)
+            handler = before[signal.Signals(number)]
+            if first and callable(handler):
+                handler(number, frame)
+
+        for name in before:
+            signal.signal(name, hear)
+
+        def undo() -> None:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+        return undo
+
+
+@asynccontextmanager
+async def _client(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """The one connection pool to all vendors. The time limits of an answer are the engine's."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_seconds),
+        trust_env=False,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        yield session
+
+
+def _providers(settings: Settings, session: aiohttp.ClientSession) -> dict[str, Provider]:
+    key = settings.deepseek_api_key
+    return registry.build(
+        registry.Parts(
+            session=session,
+            headers_timeout_s=settings.headers_timeout_seconds,
+            deepseek_api_key=key.get_secret_value() if key else None,
+            deepseek_base_url=settings.deepseek_base_url,
+            local_enabled=settings.local_model == "auto",
+            local_model_path=settings.local_model_path,
+            local_context_tokens=settings.local_context_tokens,
+            local_slots=settings.local_slots,
+        )
+    )
+
+
+def default_provider(settings: Settings) -> str:
+    """Who answers when nobody is named."""
+    return settings.default_provider or ("deepseek" if settings.deepseek_api_key else "local")
+
+
+def _wants_local(settings: Settings) -> bool:
+    if settings.local_model == "off":
+        return False
+    return default_provider(settings) == "local" or settings.local_model_path is not None
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        first_piece_s=settings.first_piece_timeout_seconds,
+        idle_s=settings.idle_timeout_seconds,
+        total_s=settings.total_timeout_seconds,
+        answer_bytes=settings.max_answer_bytes,
+        retries=settings.upstream_retries,
+        retry_window_s=settings.upstream_retry_seconds,
+    )
+
+
+def _chat(
+    settings: Settings,
+    database: Database,
+    eventlog: EventLog,
+    engine: Engine,
+    providers: dict[str, Provider],
+) -> Chat:
+    chosen = default_provider(settings)
+    if chosen not in providers:
+        raise StartupError(
+            f"DEFAULT_PROVIDER is {chosen!r}, which nobody is: choose one of {', '.join(providers)}"
+        )
+    catalog = Catalog(
+        {name: provider.models for name, provider in providers.items()},
+        open_ended=frozenset(name for name, one in providers.items() if one.open_ended),
+        default_provider=chosen,
+    )
+    stamp = Stamps(stamps.generation_id, stamps.now)
+    return Chat(database, eventlog, engine, (catalog, providers), stamp)
+
+
+def _parts(settings: Settings, chat: Chat, database: Database) -> Parts:
+    return Parts(
+        chat=chat,
+        database=database,
+        app_name=settings.app_name,
+        app_version=settings.app_version,
+        api_prefix=settings.api_prefix,
+        keep_alive_s=settings.keep_alive_seconds,
+        upload_dir=Path(settings.upload_dir),
+        max_upload_bytes=settings.max_upload_bytes,
+    )
+
+
+async def _tidy(chat: Chat, settings: Settings) -> None:
+    """Drop old logs now and then."""
+    retention = timedelta(hours=settings.event_retention_hours)
+    while True:
+        try:
+            dropped = await chat.tidy(retention)
+        except LiteError as error:
+            log.warning("tidying up failed, to be tried again in an hour: %s", error.detail)
+        else:
+            if dropped:
+                log.info("the events of %d old answers were dropped; their text stays", dropped)
+        await asyncio.sleep(TIDY_INTERVAL_S)
+
+
+def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    """A task that ends with the server."""
+    task = asyncio.create_task(work, name=name)
+
+    async def end() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)

@@ -1,0 +1,377 @@
+"""One turn: record the question, start the answer, follow it, stop it.
+
+    open_turn ─▶ one transaction (turns.py) ─▶ event log opened ─▶ engine started ─▶ Ticket
+    follow    ─▶ the log's tail, for as long as the caller cares to read
+    answer    ─▶ the stored message, once the log has ended
+    cancel    ─▶ the wish is stored, the source is closed, the end is awaited
+
+Once the transaction is committed the answer goes on without its caller, whatever becomes of the
+request. Who deletes or cuts a conversation that is being answered stops that answer first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from . import turns
+from .catalog import Catalog, Choice
+from .domain import LIVE, Ended, Event, Fault, Generation, Message, Model, Options, Ticket
+from .engine import Engine
+from .errors import Conflict, NotFound, Unavailable
+from .eventlog import EventLog
+from .providers.base import Provider, Readiness
+from .store import generations, idempotency, messages, sessions
+from .store.database import Connection, Database
+from .turns import Ask, GenerationActive, Opening, Rules, Wish
+
+OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
+__all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
+
+CANCEL_PATIENCE_S = 2.0
+KEY_LIFETIME = timedelta(hours=24)
+PRUNE_GROUP = 100  # logs that are dropped in one transaction
+
+LOST = Ended(
+    "interrupted",
+    fault=Fault(
+        "server_stopped",
+        "the server stopped in the middle of this answer: continue it or ask again",
+    ),
+)
+CANCELLED_THEN_LOST = Ended("cancelled")
+
+_OpeningWork = Callable[[Connection, str, datetime], Opening]
+
+log = logging.getLogger("lite_llm_chat.chat")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """Ids and the present moment, replaceable in tests."""
+
+    generation_id: Callable[[], str]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """A provider as people see it."""
+
+    id: str
+    name: str
+    description: str
+    readiness: Readiness
+    is_default: bool
+
+
+class Chat:
+    """What the edge may do with conversations, where a rule is involved."""
+
+    def __init__(
+        self,
+        database: Database,
+        eventlog: EventLog,
+        engine: Engine,
+        providers: tuple[Catalog, Mapping[str, Provider]],
+        stamps: Stamps,
+    ) -> None:
+        self._db = database
+        self._log = eventlog
+        self._engine = engine
+        self._catalog, self._providers = providers
+        self._stamps = stamps
+        self._rules = Rules(self._catalog, self._require, self._ignored)
+        self._accepting: set[asyncio.Task[Ticket]] = set()
+        self._leaving: set[asyncio.Task[Generation]] = set()
+        self._doomed: set[str] = set()
+
+    def choose(self, provider: str | None, model: str | None) -> Choice:
+        """Who answers for a name. Raises Invalid."""
+        return self._catalog.choose(provider, model)
+
+    def models(self, provider: str | None) -> Sequence[Model]:
+        """All models, or one provider's. Raises Invalid `unknown_provider`."""
+        return self._catalog.list(provider)
+
+    def providers(self) -> Sequence[ProviderState]:
+        """Every provider with its state, in display order."""
+        default = self._catalog.default_provider
+        return [
+            ProviderState(one.id, one.name, one.description, one.readiness(), one.id == default)
+            for one in self._providers.values()
+        ]
+
+    @property
+    def draining(self) -> bool:
+        """True once the server is about to stop: no question is taken any more."""
+        return self._engine.draining
+
+    # ── opening ───────────────────────────────────────────────────────────────────────────
+
+    async def open_turn(self, ask: Ask, on_active: OnActive = "auto") -> Ticket:
+        """Accept a question: when this returns it is on disk and being answered. Raises NotFound,
+        Invalid, Unavailable (`provider_not_configured`, `draining`, `storage_unavailable`) or
+        GenerationActive."""
+
+        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
+            return turns.open_question(conn, ask, self._rules, generation_id, at)
+
+        return await self._make_room(work, on_active)
+
+    async def regenerate(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
+        """Answer the same question again, beside the first answer. Raises as `open_turn`."""
+
+        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
+            stamp = (generation_id, at)
+            return turns.open_regeneration(conn, message_id, wish, self._rules, stamp)
+
+        return await self._make_room(work, on_active)
+
+    async def continue_(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
+        """Go on from a cut answer: a sibling that begins with what it has. Raises as `open_turn`,
+        and Conflict `nothing_to_continue`."""
+
+        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
+            stamp = (generation_id, at)
+            return turns.open_continuation(conn, message_id, wish, self._rules, stamp)
+
+        return await self._make_room(work, on_active)
+
+    async def _make_room(self, work: _OpeningWork, on_active: OnActive) -> Ticket:
+        """Accept; where another answer is in the way, do with it what was asked."""
+        while True:
+            if self._engine.draining:
+                raise Unavailable("the server is stopping: ask again in a moment", code="draining")
+            task = asyncio.create_task(self._accept(work), name="accept")
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+            try:
+                return await asyncio.shield(task)
+            except GenerationActive as active:
+                await self._clear_way(active, on_active)
+
+    async def _clear_way(self, active: GenerationActive, on_active: OnActive) -> None:
+        rival = active.generation_id
+        if not self._log.runs(rival):
+            await self._bury(rival)
+        elif on_active == "enqueue":
+            await self._log.wait_end(rival)
+        elif on_active == "interrupt" or (on_active == "auto" and not self._log.followers(rival)):
+            await self._stop(rival)
+        else:
+            raise active
+
+    async def _accept(self, work: _OpeningWork) -> Ticket:
+        """The transaction and the start, as one step that no caller can cut in two."""
+        generation_id, at = self._stamps.generation_id(), self._stamps.now()
+        self._log.reserve(generation_id)
+        opening: Opening | None = None
+        try:
+            opening = await self._db.write(lambda conn: work(conn, generation_id, at))
+        finally:
+            if opening is None or opening.generation is None:
+                self._log.release(generation_id)
+        if opening.generation is not None and opening.prompt is not None:
+            self._log.open(opening.events)
+            provider = self._providers[opening.generation.provider]
+            self._engine.start(opening.generation, opening.prompt, provider)
+            if generation_id in self._doomed:
+                self._engine.cancel(generation_id)
+        return opening.ticket
+
+    def _require(self, provider_id: str) -> None:
+        readiness = self._providers[provider_id].readiness()
+        if not readiness.ready:
+            raise Unavailable(
+                f"{provider_id} cannot answer: {readiness.note}", code="provider_not_configured"
+            )
+
+    def _ignored(self, choice: Choice, options: Options) -> tuple[str, ...]:
+        return self._providers[choice.provider].ignored(choice.served, options)
+
+    # ── following ─────────────────────────────────────────────────────────────────────────
+
+    def follow(
+        self, generation_id: str, after: int = 0, quiet_s: float = 15.0
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """The log's tail: see `EventLog.tail`."""
+        return self._log.tail(generation_id, after, quiet_s=quiet_s)
+
+    async def answer(self, generation_id: str) -> Message:
+        """The whole answer, once it has ended, however it ended."""
+        async for _ in self._log.tail(generation_id, patient=True):
+            pass
+
+        def work(conn: Connection) -> Message:
+            return messages.get(conn, generations.get(conn, generation_id).message_id)
+
+        return await self._db.read(work)
+
+    async def generation(self, generation_id: str) -> Generation:
+        """The generation as it is stored; one that nobody runs any more is ended first. Raises
+        NotFound."""
+        found = await self._db.read(lambda conn: generations.get(conn, generation_id))
+        if found.status in LIVE and not self._log.runs(generation_id):
+            await self._bury(generation_id)
+            found = await self._db.read(lambda conn: generations.get(conn, generation_id))
+        return found
+
+    async def generation_of(self, session_id: int) -> Generation | None:
+        """The session's live generation, if it has one. Raises NotFound."""
+
+        def work(conn: Connection) -> Generation | None:
+            return generations.live_in(conn, sessions.get(conn, session_id).id)
+
+        return await self._db.read(work)
+
+    def check_cursor(self, generation: Generation, after: int) -> int:
+        """The number of the last stored event. Raises Conflict `cursor_ahead` if the log is not
+        yet as long as a reader claims."""
+        last = self._log.last_seq(generation.id)
+        if last is None:
+            last = generation.last_seq
+        if after > last:
+            raise Conflict(
+                f"the log of this generation ends at {last}, but after={after} was asked for:"
+                " start again from 0",
+                code="cursor_ahead",
+                last_seq=last,
+            )
+        return last
+
+    # ── stopping ──────────────────────────────────────────────────────────────────────────
+
+    async def cancel(self, generation_id: str) -> Generation:
+        """Stop an answer: the wish is stored, the vendor's connection closed, what was said is
+        kept. Returns the generation, terminal unless that took longer than two seconds. One that
+        ended before is left as it is. Raises NotFound."""
+        generation = await self.generation(generation_id)
+        if generation.status not in LIVE:
+            return generation
+        if not self._log.runs(generation_id):
+            await self._bury(generation_id)
+        else:
+            await self._db.write(lambda conn: generations.request_cancel(conn, generation_id))
+            try:
+                async with asyncio.timeout(CANCEL_PATIENCE_S):
+                    await self._stop(generation_id)
+            except TimeoutError:
+                log.warning("generation %s: its end takes longer than expected", generation_id)
+        return await self.generation(generation_id)
+
+    def cancel_soon(self, generation_id: str) -> None:
+        """Stop an answer without waiting for it: for a reader whose leaving means stop."""
+        task = asyncio.create_task(self.cancel(generation_id), name=f"leave-{generation_id}")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _stop(self, generation_id: str) -> None:
+        if not self._engine.cancel(generation_id) and self._log.runs(generation_id):
+            self._doomed.add(generation_id)
+        try:
+            await self._log.wait_end(generation_id)
+        finally:
+            self._doomed.discard(generation_id)
+
+    async def _bury(self, generation_id: str) -> None:
+        """End a live row that nobody runs any more."""
+        at = self._stamps.now()
+
+        def work(conn: Connection) -> None:
+            seq = generations.last_seq(conn, generation_id) + 1
+            generations.end(conn, generations.Ending(generation_id, seq, LOST, at))
+
+        await self._db.write(work)
+
+    # ── cutting ───────────────────────────────────────────────────────────────────────────
+
+    async def truncate(self, session_id: int, message_id: int) -> None:
+        """Take a message and all after it off the active branch; the rows stay. Raises NotFound,
+        or Conflict `not_on_branch`."""
+        at = self._stamps.now()
+
+        def work(conn: Connection) -> str | None:
+            session = sessions.get(conn, session_id)
+            message = messages.get(conn, message_id)
+            if message.session_id != session_id:
+                raise NotFound(
+                    f"session {session_id} has no message {message_id}", code="message_not_found"
+                )
+            if all(one.id != message_id for one in messages.branch(conn, session.leaf_id)):
+                raise Conflict(
+                    f"message {message_id} is not on the active branch: it was cut off before",
+                    code="not_on_branch",
+                )
+            live = generations.live_in(conn, session_id)
+            if live is None:
+                sessions.move_leaf(conn, session_id, message.parent_id, at)
+            return None if live is None else live.id
+
+        await self._once_idle(work)
+
+    async def delete_session(self, session_id: int) -> None:
+        """The session and all its rows. Raises NotFound."""
+
+        def work(conn: Connection) -> str | None:
+            sessions.get(conn, session_id)
+            live = generations.live_in(conn, session_id)
+            if live is None:
+                sessions.remove(conn, session_id)
+            return None if live is None else live.id
+
+        await self._once_idle(work)
+
+    async def delete_all_sessions(self) -> None:
+        """Every session."""
+
+        def work(conn: Connection) -> str | None:
+            live = generations.all_live(conn)
+            if not live:
+                sessions.remove_all(conn)
+            return live[0].id if live else None
+
+        await self._once_idle(work)
+
+    async def _once_idle(self, work: Callable[[Connection], str | None]) -> None:
+        """Run a transaction that changes nothing and names the generation in its way, until
+        there is none."""
+        while (rival := await self._db.write(work)) is not None:
+            if self._log.runs(rival):
+                await self._stop(rival)
+            else:
+                await self._bury(rival)
+
+    # ── housekeeping ──────────────────────────────────────────────────────────────────────
+
+    async def recover(self) -> int:
+        """End what an earlier process left running; how many there were. Before listening."""
+        at = self._stamps.now()
+
+        def work(conn: Connection) -> int:
+            live = generations.all_live(conn)
+            for generation in live:
+                seq = generations.last_seq(conn, generation.id) + 1
+                ended = CANCELLED_THEN_LOST if generation.cancel_requested else LOST
+                generations.end(conn, generations.Ending(generation.id, seq, ended, at))
+            return len(live)
+
+        return await self._db.write(work)
+
+    async def tidy(self, retention: timedelta) -> int:
+        """Drop the events of answers that ended long ago, and old idempotency keys; how many
+        logs were dropped."""
+        at = self._stamps.now()
+        await self._db.write(lambda conn: idempotency.forget(conn, at - KEY_LIFETIME))
+        total = 0
+        while True:
+            dropped = await self._db.write(
+                lambda conn: generations.prune(conn, at - retention, PRUNE_GROUP)
+            )
+            total += dropped
+            if dropped < PRUNE_GROUP:
+                return total

@@ -1,0 +1,143 @@
+"""The command `lite-llm-chat`: `serve` listens and says what answers.
+
+serve ─▶ bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import ipaddress
+import logging
+import math
+import socket
+import sys
+
+import uvicorn
+
+from .app import create_app, default_provider
+from .config import Settings, load_settings
+from .errors import StartupError
+
+log = logging.getLogger("lite_llm_chat")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the exit code is 0 if it did what it should."""
+    parser = argparse.ArgumentParser(
+        prog="lite-llm-chat",
+        description="A chat backend that never loses a word.",
+        epilog="example: PORT=9000 lite-llm-chat serve",
+    )
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="start the server (the default)")
+    parser.parse_args(argv)
+    try:
+        return serve(load_settings())
+    except StartupError as error:
+        print(f"cannot start: {error.detail}", file=sys.stderr)
+        return 1
+
+
+def serve(settings: Settings) -> int:
+    """Listen on HOST and PORT until a signal ends it. Raises StartupError."""
+    app = create_app(settings)
+    listener = _bind(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
+    )
+    server = _Server(config, _greeting(settings, listener))
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """The web server; greets once it listens."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            print(self._greeting, flush=True)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound socket that does not listen yet: clients wait until the start-up is over."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as cause:
+        listener.close()
+        if cause.errno == errno.EADDRINUSE:
+            raise StartupError(
+                f"port {port} is taken by another program: stop that one, or choose another port,"
+                f" such as PORT={port + 1 if port < 65_535 else 8000}"
+            ) from cause
+        raise StartupError(
+            f"HOST={host} PORT={port} cannot be listened on ({cause.strerror}): check both"
+        ) from cause
+    return listener
+
+
+def _greeting(settings: Settings, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    shown = "localhost" if _is_loopback(settings.host) else settings.host
+    base = f"http://{shown}:{port}"
+    lines = [
+        "",
+        f"  {settings.app_name} {settings.app_version}",
+        "",
+        f"  address    {base}",
+        f"  API docs   {base}/docs",
+        f"  answers    {_who_answers(settings)}",
+    ]
+    if not settings.deepseek_api_key:
+        lines.append("  DeepSeek   set DEEPSEEK_API_KEY in .env and restart")
+    if not _is_loopback(settings.host):
+        lines.append(
+            "  caution    everyone who can reach this address can read and write all chats"
+        )
+    lines += [
+        "",
+        f"  try it     curl -N {base}{settings.api_prefix}/chat \\",
+        """               -H 'Content-Type: application/json' \\""",
+        """               -d '{"messages": [{"role": "user", "content": "Hello!"}]}'""",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _who_answers(settings: Settings) -> str:
+    who = default_provider(settings)
+    if who != "local":
+        return who
+    if settings.local_model_path:
+        return "local: the model of LOCAL_MODEL_PATH"
+    return "local: a tiny demonstration model on board, often wrong, English only"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

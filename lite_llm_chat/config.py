@@ -1,0 +1,137 @@
+"""Settings: the only file that reads the environment and `.env`.
+
+Every field here has one line in `.env.example` and one row in the README's table; a test holds
+the three equal. Names carry their unit. An empty value means: not set.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .errors import StartupError
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Read once, by the assembler, and handed out as plain values."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
+    )
+
+    deepseek_api_key: SecretStr | None = Field(None, description="Your DeepSeek API key")
+    deepseek_base_url: str = Field("https://api.deepseek.com", description="DeepSeek API base URL")
+    database_url: str = Field("sqlite:///./chat_history.db", description="SQLite database path")
+    app_name: str = Field("Lite-LLM-Chat Backend", description="Application name")
+    app_version: str = Field("1.0.0", description="Application version")
+
+    host: str = Field("127.0.0.1", description="Address that `python main.py` listens on")
+    port: int = Field(8000, ge=0, le=65_535, description="Port that `python main.py` listens on")
+    api_prefix: str = Field("/api/v1", description="Path in front of every API route")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web origins that may call the API from a browser, separated by commas"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged: debug, info, warning or error"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Shape of a log line: text or json"
+    )
+
+    default_provider: str | None = Field(
+        None,
+        description="Who answers by default; if not set, deepseek with a key and local without",
+    )
+    local_model: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: loads the model on board where it is the default; off: never",
+    )
+    local_model_path: str | None = Field(
+        None, description="Any GGUF file to load instead of the demonstration model"
+    )
+    local_context_tokens: int = Field(
+        2048, ge=512, le=1_048_576, description="Context window of each local chat, tokens"
+    )
+    local_slots: int = Field(4, ge=1, le=64, description="Local chats answered at the same time")
+
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest JSON request body, bytes")
+    max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")
+    upload_dir: str = Field("./uploads", description="Folder that keeps uploaded files")
+    max_answer_bytes: int = Field(
+        2_097_152, ge=1024, description="An answer longer than this is cut and marked, bytes"
+    )
+
+    durability: Literal["full", "relaxed"] = Field(
+        "full", description="full survives a power cut, relaxed survives a killed process only"
+    )
+    flush_ms: int = Field(
+        40, ge=1, le=250, description="How often the running answers are committed, milliseconds"
+    )
+    event_retention_hours: float = Field(
+        168, gt=0, description="How long an ended answer's events can be replayed one by one, hours"
+    )
+    drain_seconds: float = Field(
+        10, ge=0, le=3600, description="How long running answers may go on after SIGTERM, seconds"
+    )
+    keep_alive_seconds: Seconds = Field(
+        15, description="A quiet stream carries a comment this often, seconds"
+    )
+    allow_network_filesystem: bool = Field(
+        False, description="Accept a database file on a network filesystem (it may corrupt)"
+    )
+
+    connect_timeout_seconds: Seconds = Field(
+        10, description="Longest wait for a connection to a provider, seconds"
+    )
+    headers_timeout_seconds: Seconds = Field(
+        60, description="Longest wait for a provider's response headers, seconds"
+    )
+    first_piece_timeout_seconds: Seconds = Field(
+        120, description="Longest wait for the first words (DeepSeek: 630, it queues), seconds"
+    )
+    idle_timeout_seconds: Seconds = Field(
+        60, description="Longest silence in the middle of an answer, seconds"
+    )
+    total_timeout_seconds: Seconds = Field(1800, description="Longest answer in all, seconds")
+    upstream_retries: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="Tries after a failed first one, while nothing has been answered",
+    )
+    upstream_retry_seconds: Seconds = Field(
+        30, description="All tries together start within this time, seconds"
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not value.startswith("/") or value.endswith("/"):
+            raise ValueError("it starts with a slash and does not end with one, such as /api/v1")
+        return value
+
+
+def load_settings() -> Settings:
+    """The settings of the environment and `.env`. Raises StartupError that names each wrong
+    variable, what it was not, and never its value."""
+    try:
+        return Settings()
+    except ValidationError as cause:
+        wrong = [
+            f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower()}{one['msg'][1:]}"
+            for one in cause.errors()
+        ]
+        raise StartupError(
+            "check these settings in .env or in the environment: " + "; ".join(wrong)
+        ) from None

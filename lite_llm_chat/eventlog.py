@@ -1,0 +1,356 @@
+"""The log of every running answer: persist, then publish.
+
+    engine ── append(piece) ──▶ pending ─┐
+    engine ── append(piece) ──▶ pending ─┼─ flush: one transaction for all ─▶ rows
+    engine ── end(ended) ─────▶ pending ─┘                │ committed
+                                                          ▼
+                              memory of each running log (bounded) ── bell ──▶ readers
+                                                          ▲ too late for memory?
+                                                        rows
+
+What is promised:
+
+* Nothing is seen before it is committed. Numbers run 1, 2, 3 … without a hole.
+* The first piece of an answer and its end are committed at once; what comes between waits for the
+  next tick: `interval`, or twice what the last commit took if that is longer (a slow disk makes
+  larger groups), at most MAX_INTERVAL_S.
+* Everything said between two ticks is one Text (or Reasoning) event: pieces are merged.
+* Live, late, again or after a restart, a reader runs the same loop: `tail`. It holds a number and
+  no queue, so a slow reader costs nothing and cannot slow anyone down.
+
+If the disk refuses, nothing is published; the same group is tried again every RETRY_S until it is
+taken, and `broken` is set meanwhile so that the engine lets go of the vendors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+from .domain import Body, Ended, Event, Reasoning, Text
+from .errors import StorageUnavailable
+from .store import generations as rows
+from .store.database import Connection, Database
+
+MAX_INTERVAL_S = 0.25
+RETRY_S = 0.5
+PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
+BACKLOG_LIMIT = 256 * 1024  # characters that wait before the source is held
+MEMORY_LIMIT = 256 * 1024  # characters of a running log that readers are served from
+
+log = logging.getLogger("lite_llm_chat.eventlog")
+
+
+class _Live:
+    """One running log: what waits to be committed, and the newest of what was."""
+
+    def __init__(self, generation_id: str) -> None:
+        self.id = generation_id
+        self.seq = 0  # of the last committed event
+        self.begun = False  # True once its first piece is on its way to the disk
+        self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
+        self.pending_size = 0
+        self.ending: Ended | None = None
+        self.memory: list[Event] = []  # contiguous, up to and including `seq`
+        self.memory_size = 0
+        self.readers = 0
+        self.bell = asyncio.Event()  # rung, and replaced, at every publication
+        self.room = asyncio.Event()  # clear while the source must wait
+        self.room.set()
+        self.over = asyncio.Event()  # set when the end is committed, or the log was given up
+
+    def add(self, body: Text | Reasoning) -> None:
+        kind = type(body)
+        if self.pending and self.pending[-1][0] is kind:
+            self.pending[-1][1].append(body.text)
+        else:
+            self.pending.append((kind, [body.text]))
+        self.pending_size += len(body.text)
+        if self.pending_size > BACKLOG_LIMIT:
+            self.room.clear()
+
+    def take(self) -> list[Event]:
+        """What waited, merged and numbered, the end excluded."""
+        merged = [kind("".join(parts)) for kind, parts in self.pending]
+        self.pending, self.pending_size = [], 0
+        self.room.set()
+        return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
+
+    def since(self, after: int) -> Sequence[Event] | None:
+        """The committed events after a number, or None if memory does not reach back so far."""
+        start = after - (self.seq - len(self.memory))
+        return self.memory[start:] if start >= 0 else None
+
+    def publish(self, committed: Sequence[Event]) -> None:
+        """Show events to readers. Called only after their commit."""
+        if not committed:
+            return
+        self.memory.extend(committed)
+        self.seq = committed[-1].seq
+        self.memory_size += sum(map(_weight, committed))
+        while self.memory_size > MEMORY_LIMIT and len(self.memory) > 1:
+            self.memory_size -= _weight(self.memory.pop(0))
+        bell, self.bell = self.bell, asyncio.Event()
+        bell.set()
+
+
+def _weight(event: Event) -> int:
+    body = event.body
+    return len(body.text) if isinstance(body, Text | Reasoning) else 0
+
+
+class _Part(NamedTuple):
+    """One running log's share of a flush."""
+
+    live: _Live
+    events: list[Event]
+    begins: bool
+    ending: rows.Ending | None
+
+
+class EventLog:
+    """Append, end, tail. `serve` is the one task that commits; `close` ends it."""
+
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], *, interval_s: float = 0.04
+    ) -> None:
+        self._db = database
+        self._now = now
+        self._interval_s = interval_s
+        self._live: dict[str, _Live] = {}
+        self._dirty: dict[_Live, None] = {}
+        self._urgent: dict[_Live, None] = {}
+        self._work = asyncio.Event()  # something is dirty
+        self._hurry = asyncio.Event()  # something is urgent
+        self._closing = asyncio.Event()  # readers are sent home
+        self._task: asyncio.Task[None] | None = None
+        self.broken = False
+        self.on_broken: Callable[[], None] = lambda: None
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────
+
+    def reserve(self, generation_id: str) -> None:
+        """Make room for a log whose first events are being committed: readers that come now wait
+        for them."""
+        self._live[generation_id] = _Live(generation_id)
+
+    def release(self, generation_id: str) -> None:
+        """Undo `reserve`: the first events were not committed."""
+        live = self._live.get(generation_id)
+        if live is not None:
+            self._forget(live)
+
+    def open(self, opening: Sequence[Event]) -> None:
+        """Begin a reserved log with its first events, from number 1; they are committed."""
+        self._live[opening[0].generation_id].publish(opening)
+
+    def runs(self, generation_id: str) -> bool:
+        """Whether a log is reserved or running."""
+        return generation_id in self._live
+
+    def append(self, generation_id: str, body: Text | Reasoning) -> None:
+        """Let a piece wait for the next flush. Never blocks; see `room`."""
+        live = self._live.get(generation_id)
+        if live is None or live.ending is not None:
+            return
+        live.add(body)
+        self._mark(live, urgent=not live.begun or live.pending_size >= PENDING_LIMIT)
+
+    async def room(self, generation_id: str) -> None:
+        """Wait while too much waits for the disk. Holding the source here bounds memory."""
+        live = self._live.get(generation_id)
+        if live is not None and not live.room.is_set():
+            await live.room.wait()
+
+    async def end(self, generation_id: str, ended: Ended) -> None:
+        """Commit what waits and the last event; returns when they are on disk. A second end is
+        ignored: the first stands."""
+        live = self._live.get(generation_id)
+        if live is None:
+            return
+        if live.ending is None:
+            live.ending = ended
+            self._mark(live, urgent=True)
+        await live.over.wait()
+
+    def _mark(self, live: _Live, *, urgent: bool) -> None:
+        self._dirty[live] = None
+        self._work.set()
+        if urgent:
+            self._urgent[live] = None
+            self._hurry.set()
+
+    # ── the flush ─────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._serve(), name="eventlog-flush")
+
+    async def close(self) -> None:
+        """Stop flushing. All logs must have ended before."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_tick = 0.0
+        while True:
+            await self._work.wait()
+            wait_s = next_tick - loop.time()
+            if wait_s > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._hurry.wait()
+            started = loop.time()
+            due = started >= next_tick
+            await self._flush(self._take(self._dirty if due else self._urgent))
+            if due:
+                took_s = loop.time() - started
+                next_tick = loop.time() + min(MAX_INTERVAL_S, max(self._interval_s, 2 * took_s))
+
+    def _take(self, chosen: dict[_Live, None]) -> list[_Part]:
+        parts = []
+        now = self._now()
+        for live in list(chosen):
+            self._dirty.pop(live, None)
+            self._urgent.pop(live, None)
+            events = live.take()
+            ending = None
+            if live.ending is not None:
+                last_seq = live.seq + len(events) + 1
+                ending = rows.Ending(live.id, last_seq, live.ending, now)
+            begins = bool(events) and not live.begun
+            live.begun = live.begun or begins
+            parts.append(_Part(live, events, begins, ending))
+        if not self._dirty:
+            self._work.clear()
+        if not self._urgent:
+            self._hurry.clear()
+        return parts
+
+    async def _flush(self, parts: list[_Part]) -> None:
+        """Commit and publish. One log that the rows refuse is given up alone."""
+        try:
+            await self._commit(parts)
+        except Exception as cause:
+            if len(parts) > 1:
+                for part in parts:
+                    await self._flush([part])
+                return
+            for part in parts:
+                log.error("generation %s: its log was given up: %r", part.live.id, cause)
+                self._forget(part.live)
+            return
+        for part in parts:
+            last = [] if part.ending is None else [_last_event(part.ending)]
+            part.live.publish([*part.events, *last])
+            if last:
+                self._forget(part.live)
+
+    async def _commit(self, parts: list[_Part]) -> None:
+        now = self._now()
+
+        def work(conn: Connection) -> None:
+            events = [event for part in parts for event in part.events]
+            if events:
+                rows.append(conn, events)
+            begun = [part.live.id for part in parts if part.begins]
+            if begun:
+                rows.begin(conn, begun, now)
+            for part in parts:
+                if part.ending is not None:
+                    rows.end(conn, part.ending)
+
+        while True:
+            try:
+                await self._db.write(work)
+            except StorageUnavailable:
+                if not self.broken:
+                    self.broken = True
+                    self.on_broken()
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.broken = False
+                return
+
+    def _forget(self, live: _Live) -> None:
+        self._live.pop(live.id, None)
+        live.over.set()
+        live.bell.set()
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────
+
+    def followers(self, generation_id: str) -> int:
+        """How many readers follow a running answer now."""
+        live = self._live.get(generation_id)
+        return 0 if live is None else live.readers
+
+    def last_seq(self, generation_id: str) -> int | None:
+        """The number of the last committed event of a running log, or None if it does not run."""
+        live = self._live.get(generation_id)
+        return None if live is None else live.seq
+
+    async def wait_end(self, generation_id: str) -> None:
+        """Return once the log runs no more."""
+        live = self._live.get(generation_id)
+        if live is not None:
+            await live.over.wait()
+
+    def send_readers_home(self) -> None:
+        """End every impatient `tail`, now and from now on: the server is about to stop."""
+        self._closing.set()
+        for live in self._live.values():
+            bell, live.bell = live.bell, asyncio.Event()
+            bell.set()
+
+    async def tail(
+        self, generation_id: str, after: int = 0, *, quiet_s: float = 15.0, patient: bool = False
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """The events after a number, in order, each once: at first what is there, then what
+        comes, in the groups in which it was committed. An empty group means that nothing came
+        for `quiet_s`. Ends after the Ended event; also, without one, when the log is not running
+        and has no more rows, or (unless `patient`) when the server is about to stop.
+        """
+        live = self._live.get(generation_id)
+        if live is not None:
+            live.readers += 1
+        try:
+            while patient or not self._closing.is_set():
+                bell = live.bell if live else None  # before reading: a ring meanwhile counts
+                new = live.since(after) if live else None
+                if new is None:
+                    new = await self._stored(generation_id, after)
+                if new:
+                    yield new
+                    after = new[-1].seq
+                    if isinstance(new[-1].body, Ended):
+                        return
+                elif live is None or bell is None or (live.over.is_set() and after >= live.seq):
+                    return
+                elif not await _rung(bell, quiet_s):
+                    yield ()
+        finally:
+            if live is not None:
+                live.readers -= 1
+
+    async def _stored(self, generation_id: str, after: int) -> Sequence[Event]:
+        return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))
+
+
+async def _rung(bell: asyncio.Event, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            await bell.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _last_event(ending: rows.Ending) -> Event:
+    body: Body = ending.ended
+    return Event(ending.generation_id, ending.seq, body)

@@ -1,0 +1,63 @@
+"""The one Protocol between the engine and every vendor.
+
+    Prompt ──▶ Provider.stream ──▶ Text | Reasoning … Finish        (or UpstreamError)
+
+A provider turns a prompt into one request and the vendor's bytes into pieces. It holds no state
+of a conversation, retries nothing and stores nothing: that is the engine's and the log's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..domain import Model, Options, Piece, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a provider can answer now. `note` is a sentence that names the mend when not."""
+
+    ready: bool
+    note: str
+
+
+class Provider(Protocol):
+    """Who answers, and in which dialect."""
+
+    @property
+    def id(self) -> str:
+        """The short lower-case name used in requests, such as `deepseek`."""
+
+    @property
+    def name(self) -> str:
+        """The vendor's name as people write it."""
+
+    @property
+    def description(self) -> str:
+        """One sentence for `/providers`."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models it is known to serve, its default first, aliases included."""
+
+    @property
+    def open_ended(self) -> bool:
+        """True if a model id that is not in `models` is sent to the vendor as it is."""
+
+    @property
+    def first_piece_timeout_s(self) -> float | None:
+        """The vendor's own bound for the wait for a first piece, or None: the engine's."""
+
+    def readiness(self) -> Readiness:
+        """Whether a request now would reach the vendor; cheap, no I/O."""
+
+    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+        """The names of the options that this vendor's model has no use for, as a subset of
+        `options.given()`. The caller is told of them in `warnings`."""
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """Ask and yield what comes. Ends after Finish, or without one if the vendor's stream was
+        cut. Closing the iterator closes the connection to the vendor. Raises UpstreamError; one
+        raised before the first piece may be retryable."""

@@ -1,0 +1,286 @@
+"""The bytes of one streamed chat completion, as pieces. Pure: no I/O.
+
+    bytes ─▶ SseSplitter ─▶ JSON ─▶ ChatDecoder.feed ─▶ Text · Reasoning · …
+                                        │      └ .finish ─▶ Finish, or UpstreamError
+                                        └ .failure: what ended the answer early
+
+It believes little: every field may be null, absent or of another type, an error may hide in any
+event, and only a finish reason makes an answer whole. What one read brings leaves as one piece
+for each kind in a row, so a fast vendor costs few pieces.
+
+Tool calls are not read yet; that there was one is noticed, so the answer does not count as empty.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ..domain import Finish, Piece, Reasoning, Text, Usage
+from ..errors import UpstreamError
+from .frames import Frame, Mender, SseSplitter
+from .refusal import read_refusal, refusal
+from .wire import Endpoint, truncated
+
+# Finish reasons that say: the vendor gave up. DeepSeek API docs, November 2026 (the first two);
+# OpenRouter and Mistral SDKs, 2026 (the last).
+_GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error"})
+_GRACE_S = 1.0  # after the finish reason: how long a late usage may take
+_GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
+
+
+class _Delta(msgspec.Struct):
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: Any = None
+
+
+class _Choice(msgspec.Struct):
+    index: Any = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+class _Groq(msgspec.Struct):
+    usage: Any = None
+    error: Any = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    message: Any = None
+    detail: Any = None
+    model: Any = None
+    system_fingerprint: Any = None
+    x_groq: _Groq | None = None
+
+    def complaint(self) -> object:
+        """The error that this event carries, in whichever place, or None."""
+        if self.error:
+            return self.error
+        if self.object == "error":
+            return {"message": self.message or self.detail}
+        if self.x_groq and self.x_groq.error:
+            return self.x_groq.error
+        return next((choice.error for choice in self.choices or () if choice.error), None)
+
+
+_DECODER = msgspec.json.Decoder(_Chunk)
+
+
+def garbage(who: str, what: str) -> UpstreamError:
+    """The error of a vendor that sent something else than its dialect."""
+    return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
+
+
+class ChatDecoder:
+    """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
+    ends the answer: what came before it is in the pieces returned by that call."""
+
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+        self.failure: UpstreamError | None = None
+        self.finished = False
+        self._endpoint = endpoint
+        self._may_be_empty = may_be_empty
+        self._sse = SseSplitter()
+        self._mender = Mender()
+        self._done = False
+        self._said_something = may_be_empty
+        self._reason: str | None = None
+        self._usage: Any = None
+        self._model: str | None = None
+        self._fingerprint: str | None = None
+        self._kind: type[Text] | type[Reasoning] = Text
+        self._parts: list[str] = []
+        self._pieces: list[Piece] = []
+
+    @property
+    def over(self) -> bool:
+        """Nothing that still comes can matter."""
+        return self._done or self.failure is not None
+
+    @property
+    def grace_s(self) -> float:
+        """How long after the finish reason the end mark is worth waiting for."""
+        return _GRACE_S if self._usage is None else _GRACE_WITH_USAGE_S
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """The pieces in the next bytes of an event stream."""
+        try:
+            for frame in self._sse.feed(data):
+                if self._done:
+                    break
+                self._take(frame)
+        except UpstreamError as error:
+            self.failure = error
+        return self._handed_out()
+
+    def whole(self, body: bytes) -> list[Piece]:
+        """The pieces of an answer, or the error, that came as one JSON body."""
+        try:
+            self._take(Frame(body.strip()))
+            if self._reason is None and not self._parts:
+                raise self._endpoint.explain(read_refusal(body, 500, self._endpoint.secret))
+        except UpstreamError as error:
+            self.failure = error
+        self._done = True
+        return self._handed_out()
+
+    def close(self) -> list[Piece]:
+        """The pieces that were still waiting when the stream ended."""
+        try:
+            for frame in () if self.over else self._sse.close():
+                self._take(frame)
+        except UpstreamError as error:
+            self.failure = error
+        self._flush(last=True)
+        return self._handed_out()
+
+    def finish(self) -> Finish:
+        """The Finish of a whole answer. Raises UpstreamError for any other."""
+        who, reason = self._endpoint.who, self._reason
+        if self.failure is not None:
+            raise self.failure
+        if reason is None:
+            raise truncated(who)
+        if reason in _GAVE_UP:
+            raise UpstreamError(
+                f"{who} gave up in the middle of the answer ({reason}): retry or continue it",
+                code="upstream_gave_up",
+                status=503,
+                retryable=True,
+            )
+        if reason == "stop" and not self._said_something:
+            raise UpstreamError(
+                f"{who} ended without saying anything: retry it",
+                code="empty_answer",
+                retryable=True,
+            )
+        return Finish(reason, _usage(self._usage), self._model, self._fingerprint)
+
+    def _take(self, frame: Frame) -> None:
+        data = frame.data.strip()
+        if data == b"[DONE]":
+            self._done = True
+            return
+        if frame.event == "error":
+            raise self._endpoint.explain(read_refusal(data, None, self._endpoint.secret))
+        if data:
+            self._read(self._chunk(data))
+
+    def _read(self, chunk: _Chunk) -> None:
+        if (complaint := chunk.complaint()) is not None:
+            raise self._endpoint.explain(refusal(complaint, None, self._endpoint.secret))
+        for choice in chunk.choices or ():
+            if choice.index in (0, None, "0"):
+                self._choose(choice)
+        usage = chunk.x_groq.usage if chunk.usage is None and chunk.x_groq else chunk.usage
+        if usage is not None:
+            self._usage = usage
+        if isinstance(chunk.model, str) and chunk.model:
+            self._model = chunk.model
+        if isinstance(chunk.system_fingerprint, str) and chunk.system_fingerprint:
+            self._fingerprint = chunk.system_fingerprint
+
+    def _choose(self, choice: _Choice) -> None:
+        if delta := choice.delta or choice.message:
+            if thought := delta.reasoning_content or delta.reasoning:
+                self._add(Reasoning, thought)
+            if delta.content:
+                self._add(Text, delta.content)
+            if delta.tool_calls:
+                self._said_something = True
+        if choice.usage is not None:
+            self._usage = choice.usage
+        if isinstance(choice.finish_reason, str) and choice.finish_reason:
+            self._reason = choice.finish_reason
+            self.finished = True
+
+    def _add(self, kind: type[Text] | type[Reasoning], content: object) -> None:
+        if not isinstance(content, str):
+            for part_kind, part in _parts(kind, content):
+                self._add(part_kind, part)
+            return
+        if kind is not self._kind:
+            self._flush(last=True)
+            self._kind = kind
+        self._parts.append(content)
+        if kind is Text:
+            self._said_something = True
+
+    def _flush(self, last: bool = False) -> None:
+        text = self._mender.mend("".join(self._parts))
+        self._parts.clear()
+        if last:
+            text += self._mender.rest()
+        if text:
+            self._pieces.append(self._kind(text))
+
+    def _handed_out(self) -> list[Piece]:
+        if self._parts:
+            self._flush()
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def _chunk(self, data: bytes) -> _Chunk:
+        """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
+        and raw control characters are mended later, they are no reason to lose an answer."""
+        try:
+            return _DECODER.decode(data)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            lenient = json.loads(data.decode("utf-8", "replace"), strict=False)
+            return msgspec.convert(lenient, _Chunk)
+        except (ValueError, RecursionError) as error:
+            raise garbage(self._endpoint.who, "an event that is not what it should be") from error
+
+
+def _parts(kind: type[Text] | type[Reasoning], content: object) -> Iterator[tuple[Any, str]]:
+    """The texts of a content given as typed parts (Mistral SDK, 2026: `text`, and `thinking`
+    with parts of its own); other parts are passed over."""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str) and part:
+            yield kind, part
+        elif isinstance(part, dict):
+            thought = part.get("thinking")
+            if isinstance(thought, str) and thought:
+                yield Reasoning, thought
+            elif thought:
+                yield from _parts(Reasoning, thought)
+            elif isinstance(text := part.get("text"), str) and text:
+                yield kind, text
+
+
+def _usage(said: object) -> Usage | None:
+    if not isinstance(said, dict):
+        return None
+    output = _count(said, "completion_tokens")
+    return Usage(
+        input=_count(said, "prompt_tokens"),
+        cached=_count(said, "prompt_tokens_details", "cached_tokens"),
+        output=output,
+        reasoning=min(_count(said, "completion_tokens_details", "reasoning_tokens"), output),
+    )
+
+
+def _count(said: object, *path: str) -> int:
+    """A number of tokens: 0 if it is absent, negative or not a number at all."""
+    for name in path:
+        said = said.get(name) if isinstance(said, dict) else None
+    if isinstance(said, str) and re.fullmatch(r"\d{1,12}", said, re.ASCII):
+        return int(said)
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < 1e12:
+        return 0
+    return int(said)

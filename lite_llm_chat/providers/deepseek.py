@@ -1,0 +1,251 @@
+"""DeepSeek: every fact about this vendor, and its source.
+
+    Prompt ─▶ _payload ─▶ converse ─▶ api.deepseek.com/chat/completions
+                 │                └─▶ …/beta/chat/completions   to go on with a cut answer
+                 └ thinking, effort, reasoning sent back: DeepSeek's own rules
+    its error ─▶ _explain ─▶ UpstreamError
+
+Sources: "docs" is DeepSeek's API documentation as of November 2026; "seen" is what clients
+reported of the live API in 2026, where the documentation is silent.
+
+    docs   models, limits, thinking on by default, effort none/low/high/max, max_tokens counts
+           the reasoning, prefix completion on the beta address, 429 by concurrent requests
+    docs   temperature has no effect while thinking; the two penalties never have; seed, n and
+           top_k do not exist
+    docs   a request may wait up to 10 minutes for its turn, with comments as a sign of life
+    seen   400 for retired model names, 401 with the key's last characters in it, "stop" after
+           reasoning alone, connections that just end
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ..domain import Model, Options, Piece, Prompt
+from ..errors import UpstreamError
+from .base import Readiness
+from .openai_compatible import base_payload, converse, given_options
+from .refusal import Mend, Refusal, explain
+from .wire import Endpoint, Wire
+
+_CONTEXT = 1_048_576  # tokens; docs
+_MAX_OUTPUT = 393_216  # tokens, reasoning included; docs
+_FLASH = "deepseek-flash"
+_PRO = "deepseek-v4-pro"
+_MEND = Mend(key_setting="DEEPSEEK_API_KEY", url_setting="DEEPSEEK_BASE_URL")
+
+# Our efforts in DeepSeek's four (docs; the API maps foreign values the same way).
+_EFFORTS = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "high",
+    "high": "high",
+    "xhigh": "high",
+    "max": "max",
+    "ultra": "max",
+}
+# Sent as they are. Temperature and top_p have rules of their own below.
+_SENT = frozenset({"max_tokens", "stop"})
+_NEVER = frozenset({"seed", "top_k", "frequency_penalty", "presence_penalty"})
+_TOP_P_THINKING = (0.95, 1.0)  # deepseek-flash clamps to this; docs
+
+_WRONG_MODEL = re.compile(r"supported API model names? (?:are|is)\b", re.IGNORECASE)
+_TOO_LONG = re.compile(r"maximum context length is \d+ tokens", re.IGNORECASE)
+
+
+def _model(
+    model_id: str,
+    name: str,
+    description: str,
+    *,
+    alias_of: str | None = None,
+    thinking: bool | None = None,
+) -> Model:
+    return Model(
+        id=model_id,
+        name=name,
+        provider="deepseek",
+        context_length=_CONTEXT,
+        max_output_tokens=_MAX_OUTPUT,
+        description=description,
+        alias_of=alias_of,
+        thinking=thinking,
+    )
+
+
+MODELS = (
+    _model(_FLASH, "DeepSeek Flash", "Fast and cheap; thinks before it answers unless told not to"),
+    _model(
+        _PRO, "DeepSeek V4 Pro", "The larger model; thinks before it answers unless told not to"
+    ),
+    _model(
+        "deepseek-chat",
+        "DeepSeek Chat",
+        "Retired by DeepSeek on 2026-07-24; kept here as deepseek-flash with thinking off",
+        alias_of=_FLASH,
+        thinking=False,
+    ),
+    _model(
+        "deepseek-reasoner",
+        "DeepSeek Reasoner",
+        "Retired by DeepSeek on 2026-07-24; kept here as deepseek-flash with thinking on",
+        alias_of=_FLASH,
+        thinking=True,
+    ),
+    _model(
+        "deepseek-v4-flash",
+        "DeepSeek V4 Flash",
+        "Replaced by DeepSeek on 2026-09-10; kept here as deepseek-flash",
+        alias_of=_FLASH,
+    ),
+)
+
+
+class DeepSeek:
+    """The Provider for DeepSeek's own API, or for one that behaves like it at `base_url`."""
+
+    id = "deepseek"
+    name = "DeepSeek"
+    description = "DeepSeek's models over its API; needs a key"
+    models = MODELS
+    open_ended = True
+    first_piece_timeout_s: float | None = 630.0  # its queue of 10 minutes, and a little
+
+    def __init__(self, wire: Wire, *, api_key: str | None, base_url: str) -> None:
+        self._wire = wire
+        self._api_key = (api_key or "").strip()
+        self._base_url = base_url.strip().rstrip("/")
+        self._root_url = re.sub(r"/(?:v1|beta)$", "", self._base_url)
+
+    def readiness(self) -> Readiness:
+        """Ready as soon as there is a key that could be one; whether DeepSeek likes it shows
+        with the first request."""
+        if not self._api_key:
+            return Readiness(False, "set DEEPSEEK_API_KEY in .env and restart")
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            return Readiness(
+                False, "DEEPSEEK_API_KEY in .env holds characters that no key has: copy it again"
+            )
+        return Readiness(True, "ready")
+
+    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+        """What DeepSeek has no use for, by the rules above."""
+        idle = set(_NEVER)
+        if _thinks(options):
+            idle.add("temperature")
+        if not _minds_top_p(model, options):
+            idle.add("top_p")
+        if options.effort is not None and not _minds_effort(options):
+            idle.add("effort")
+        return tuple(name for name in options.given() if name in idle)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """As the Protocol says. With a prefix it uses DeepSeek's beta address."""
+        readiness = self.readiness()
+        if not readiness.ready:
+            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        goes_on = prompt.prefix is not None
+        endpoint = Endpoint(
+            who=self.id,
+            url=f"{self._root_url}/beta/chat/completions"
+            if goes_on
+            else f"{self._base_url}/chat/completions",
+            headers={"authorization": f"Bearer {self._api_key}"},
+            explain=_explain,
+            secret=self._api_key,
+        )
+        answer = converse(self._wire, endpoint, _payload(prompt), may_be_empty=goes_on)
+        async with aclosing(answer) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+def _thinks(options: Options) -> bool:
+    """Whether the model will think: an explicit switch wins over the effort; on by default."""
+    return options.thinking if options.thinking is not None else options.effort != "none"
+
+
+def _minds_effort(options: Options) -> bool:
+    if options.effort == "none":
+        return options.thinking is not True
+    return _thinks(options) and options.effort in _EFFORTS
+
+
+def _minds_top_p(model: str, options: Options) -> bool:
+    """Flash minds it while thinking only (docs), Pro only while not (seen)."""
+    return _thinks(options) != (model == _PRO)
+
+
+def _payload(prompt: Prompt) -> dict[str, object]:
+    options = prompt.options
+    payload = base_payload(prompt) | given_options(prompt, _SENT)
+    thinks = _thinks(options)
+    if options.thinking is not None or options.effort == "none":
+        payload["thinking"] = {"type": "enabled" if thinks else "disabled"}
+    if thinks and options.effort in _EFFORTS:
+        payload["reasoning_effort"] = _EFFORTS[options.effort]
+    if options.max_tokens is not None:
+        payload["max_tokens"] = min(options.max_tokens, _MAX_OUTPUT)
+    if options.temperature is not None and not thinks:
+        payload["temperature"] = options.temperature
+    if options.top_p is not None and _minds_top_p(prompt.model, options):
+        low, high = _TOP_P_THINKING if thinks else (0.01, 1.0)
+        payload["top_p"] = min(max(options.top_p, low), high)
+    if prompt.tools:
+        payload["tools"] = list(prompt.tools)
+    payload["messages"] = _messages(prompt, thinks)
+    return payload
+
+
+def _messages(prompt: Prompt, thinks: bool) -> list[dict[str, object]]:
+    """The turns. Reasoning goes back only where DeepSeek insists (docs): with tools and while
+    thinking, then in every assistant turn, empty if unknown. Elsewhere it would be ignored."""
+    messages: list[dict[str, object]] = []
+    for turn in prompt.turns:
+        message: dict[str, object] = {"role": turn.role, "content": turn.content}
+        if turn.role == "assistant" and prompt.tools and thinks:
+            message["reasoning_content"] = turn.reasoning or ""
+        messages.append(message)
+    if prompt.prefix is not None:
+        start: dict[str, object] = {
+            "role": "assistant",
+            "content": prompt.prefix.text,
+            "prefix": True,
+        }
+        if thinks and (prompt.prefix.reasoning or prompt.tools):
+            start["reasoning_content"] = prompt.prefix.reasoning
+        messages.append(start)
+    return messages
+
+
+def _explain(said: Refusal) -> UpstreamError:
+    """DeepSeek's errors. Types and codes in its bodies follow no rule: status first (seen)."""
+    match said.status:
+        case 400 | 404 | 422 if _WRONG_MODEL.search(said.message):
+            return UpstreamError(
+                f"deepseek does not serve this model any more, or never did{said.quoted}",
+                code="provider_unknown_model",
+            )
+        case 400 | 422 if _TOO_LONG.search(said.message):
+            return UpstreamError(
+                "the conversation is longer than this model can read: start a new session or ask"
+                f" for a shorter answer{said.quoted}",
+                code="provider_bad_request",
+            )
+        case 402:
+            return UpstreamError(
+                "the DeepSeek balance is used up: top it up at platform.deepseek.com",
+                code="provider_balance",
+            )
+        case 429:
+            return UpstreamError(
+                "deepseek limits how many requests run at once, and the limit falls with the"
+                f" balance: try again in a moment or top up{said.quoted}",
+                code="provider_rate_limited",
+                status=503,
+                retryable=True,
+                retry_after_s=said.retry_after_s,
+            )
+    return explain("deepseek", said, _MEND)

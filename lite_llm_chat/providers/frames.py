@@ -1,0 +1,180 @@
+"""Bytes of an event stream into frames, and text that any store can hold. Pure: no I/O.
+
+    b"data: {…}\\n\\nda" ─▶ SseSplitter.feed ─▶ Frame Frame …
+                                                └─▶ the dialect's JSON ─▶ Mender.mend ─▶ text
+
+Written here because of what ready-made readers get wrong: they split on U+2028, lose the last
+event or the one after a BOM, cap a line at half a megabyte, or hide comments.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ..errors import UpstreamError
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+_LONE = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+# ── frames ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One dispatched event. `event` is "" where the stream named none."""
+
+    data: bytes
+    event: str = ""
+
+
+class SseSplitter:
+    """Cuts a byte stream into frames, however the reads happen to fall.
+
+    Lines end at LF, CRLF or CR and nowhere else: U+2028 and U+0085 are ordinary text. A leading
+    BOM is dropped, several `data:` lines are joined by LF, comments are only counted. An event
+    without data is dropped as the standard asks, and the last one is dispatched at `close()`
+    even if its blank line never came. Raises UpstreamError when one event outgrows `max_bytes`.
+    """
+
+    def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.comments = 0
+        self._max_bytes = max_bytes
+        self._held: list[bytes] = []  # the line that has not ended yet
+        self._held_bytes = 0
+        self._data: list[bytes] = []  # the event that has not ended yet
+        self._data_bytes = 0
+        self._event = ""
+        self._after_cr = False
+        self._head: bytes | None = b""  # the first three bytes, until they are known
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """The frames that `chunk` completes, in order."""
+        if self._head is not None:
+            chunk = self._without_bom(self._head + chunk)
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_lf(chunk)
+        cut = chunk.rfind(b"\n")
+        if cut < 0:
+            self._hold(chunk)
+            return []
+        whole = chunk[:cut]
+        if self._held:
+            whole = b"".join((*self._held, whole))
+            self._held.clear()
+            self._held_bytes = 0
+        frames = self._lines(whole.split(b"\n"))
+        if cut + 1 < len(chunk):
+            self._hold(chunk[cut + 1 :])
+        return frames
+
+    def close(self) -> list[Frame]:
+        """What is left at the end of the stream: no frame or one."""
+        rest = (self._head or b"") + b"".join(self._held)
+        self._held, self._head = [], None
+        return self._lines([rest, b""])
+
+    def _lines(self, lines: list[bytes]) -> list[Frame]:
+        frames: list[Frame] = []
+        data = self._data
+        for line in lines:
+            if not line:
+                if data:
+                    whole = data[0] if len(data) == 1 else b"\n".join(data)
+                    frames.append(Frame(whole, self._event))
+                    data.clear()
+                    self._data_bytes = 0
+                self._event = ""
+            elif line.startswith(b"data: "):
+                data.append(line[6:])
+                self._grow(len(line))
+            else:
+                self._field(line)
+        return frames
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if not name:
+            self.comments += 1
+        elif name == b"data":
+            self._data.append(value)
+            self._grow(len(line))
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"error":  # older llama.cpp wrote its errors into a field of this name
+            self._event = "error"
+            self._data.append(value)
+            self._grow(len(line))
+
+    def _grow(self, size: int) -> None:
+        self._data_bytes += size
+        if self._data_bytes > self._max_bytes:
+            raise self._too_large()
+
+    def _hold(self, part: bytes) -> None:
+        if part:
+            self._held.append(part)
+            self._held_bytes += len(part)
+        if self._held_bytes > self._max_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> UpstreamError:
+        return UpstreamError(
+            f"the provider sent one event of more than {self._max_bytes} bytes",
+            code="upstream_garbage",
+        )
+
+    def _without_bom(self, start: bytes) -> bytes:
+        if len(start) < len(_BOM) and _BOM.startswith(start):
+            self._head = start
+            return b""
+        self._head = None
+        return start.removeprefix(_BOM)
+
+    def _with_lf(self, chunk: bytes) -> bytes:
+        """The chunk with every line end written as LF; a CRLF may be cut between two chunks."""
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        if chunk.endswith(b"\r"):
+            self._after_cr = True
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+# ── text ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Mender:
+    """Makes one stream of text deltas storable: no lone surrogate and no NUL ever leaves.
+
+    A character outside the basic plane may come as two escapes in two deltas; its first half is
+    kept back until the second comes. Halves that stay alone, and NUL, become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def mend(self, text: str) -> str:
+        """The storable part of what has come so far; it may be empty."""
+        if "\0" in text:
+            text = text.replace("\0", "\ufffd")
+        if not self._half and (text.isascii() or not _LONE.search(text)):
+            return text
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = _PAIR.sub(_joined, text.removesuffix(self._half) if self._half else text)
+        return _LONE.sub("\ufffd", text)
+
+    def rest(self) -> str:
+        """What is left when the stream of deltas ends: "" or one U+FFFD."""
+        half, self._half = self._half, ""
+        return "\ufffd" if half else ""
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le")

@@ -1,0 +1,305 @@
+"""One HTTP exchange with a vendor, on the client session that all vendors share.
+
+    Wire.post(endpoint, body) ──▶ Reply.read ──▶ bytes ──▶ the dialect
+        └──────────────────────────┴── whatever goes wrong here leaves as UpstreamError
+
+Four rules: no redirects, no proxy settings from the environment, no compression asked for, and
+no timer of the client library over the whole answer (the engine times the silence between
+pieces; here only the connection and the headers are timed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+
+import aiohttp
+
+from ..errors import UpstreamError
+from .frames import MAX_EVENT_BYTES
+from .refusal import Refusal
+
+MAX_ERROR_BYTES = 64 * 1024
+MAX_RETRY_AFTER_S = 86_400.0
+
+_COMPLAINT_S = 5.0
+_CUT_S = 0.05  # a closed transport lets go of its socket a few turns of the loop later
+_DRAIN_S = 0.025  # how long the end of an answer may wait for the end of its response
+_BROKEN = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError)
+
+
+def open_session(connect_timeout_s: float) -> aiohttp.ClientSession:
+    """The one client session of the process, to be closed by whoever opened it. Call it inside
+    the running event loop."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_note_reuse)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        timeout=aiohttp.ClientTimeout(
+            total=None, connect=connect_timeout_s, sock_connect=connect_timeout_s
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        trace_configs=[trace],
+    )
+
+
+@dataclass(slots=True)
+class _Connection:
+    """Whether the connection of a request had served another one before."""
+
+    reused: bool = False
+
+
+async def _note_reuse(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceConnectionReuseconnParams,
+) -> None:
+    context.trace_request_ctx.reused = True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One vendor's way in. `who` names it in sentences, `explain` turns its refusals into
+    errors; `secret` is its key, so that no quoted complaint can repeat it."""
+
+    who: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    explain: Callable[[Refusal], UpstreamError]
+    secret: str = field(default="", repr=False)
+
+
+class Wire:
+    """Sends one provider's requests over the shared session."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, headers_timeout_s: float) -> None:
+        self._session = session
+        self._headers_timeout_s = headers_timeout_s
+        self._open: set[aiohttp.ClientResponse] = set()
+        self._waiting: set[asyncio.Timeout] = set()
+
+    async def cut(self) -> None:
+        """Close every connection that is still in use. Who reads from it gets an UpstreamError;
+        when this returns, the other side has been told."""
+        for response in self._open:
+            response.close()
+        for timer in self._waiting:
+            timer.reschedule(0.0)
+        await asyncio.sleep(_CUT_S)
+
+    @asynccontextmanager
+    async def post(self, endpoint: Endpoint, body: bytes) -> AsyncIterator[Reply]:
+        """The reply to one POST of JSON, any status, as soon as its headers are there. Leaving
+        the block before the reply was read to its end closes the connection: that is how a
+        vendor learns that nobody listens any more."""
+        response = await self._send(endpoint, body)
+        self._open.add(response)
+        try:
+            yield Reply(endpoint.who, response)  # it may refuse the encoding, so inside
+        finally:
+            self._open.discard(response)
+            response.close()
+
+    async def _send(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",
+            "user-agent": "lite-llm-chat",
+            **endpoint.headers,
+        }
+        try:
+            async with asyncio.timeout(self._headers_timeout_s) as timer:
+                self._waiting.add(timer)
+                try:
+                    return await self._post(endpoint.url, headers, body)
+                finally:
+                    self._waiting.discard(timer)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _not_answered(endpoint.who, error) from error
+
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> aiohttp.ClientResponse:
+        """A kept connection may have been closed by the other side while it was idle; such a
+        one is dropped and the request sent again, until a fresh connection is at work."""
+        while True:
+            connection = _Connection()
+            try:
+                return await self._session.post(
+                    url,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    trace_request_ctx=connection,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not connection.reused:
+                    raise
+
+
+class Reply:
+    """The answer to one request: its status, its headers, and its body as it arrives."""
+
+    def __init__(self, who: str, response: aiohttp.ClientResponse) -> None:
+        self._who = who
+        self._response = response
+        self._inflate = _inflater(who, response.headers.get("content-encoding", ""))
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case without parameters, "" if none was given."""
+        return self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """How long the vendor wants us to wait, if it said so."""
+        return retry_after_s(self._response.headers, datetime.now(UTC))
+
+    async def read(self) -> bytes:
+        """The bytes that have come since the last call, at least one; b"" at the end of the
+        body. Raises UpstreamError `upstream_truncated` if the connection broke before."""
+        while True:
+            try:
+                data = await self._response.content.readany()
+            except _BROKEN as error:
+                raise truncated(self._who) from error
+            if not data or self._inflate is None:
+                return data
+            if plain := self._inflate(data):
+                return plain
+
+    async def complaint(self) -> bytes:
+        """What an error reply says: at most `MAX_ERROR_BYTES`, and only what comes within a few
+        seconds. Never raises: half a complaint is better than none."""
+        parts: list[bytes] = []
+        left = MAX_ERROR_BYTES
+        try:
+            async with asyncio.timeout(_COMPLAINT_S):
+                while left > 0 and (data := await self.read()):
+                    parts.append(data[:left])
+                    left -= len(data)
+        except (TimeoutError, UpstreamError):
+            pass
+        return b"".join(parts)
+
+    async def settle(self) -> None:
+        """Take the end of the body off the line if it comes within an instant, so that the
+        connection can serve the next request. What it says does not matter any more."""
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while await self._response.content.readany():
+                    pass
+        except _BROKEN:
+            return
+
+
+def truncated(who: str) -> UpstreamError:
+    """The error of an answer that stopped before its vendor said that it was over."""
+    return UpstreamError(
+        f"{who} broke off in the middle of the answer: retry or continue it",
+        code="upstream_truncated",
+        retryable=True,
+    )
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait by `retry-after-ms`, or by `retry-after` as a number or as an HTTP date;
+    None if there is no such header or it makes no sense. Never negative, at most a day."""
+    if (wait_ms := _number(headers.get("retry-after-ms", ""))) is not None:
+        return min(wait_ms / 1000, MAX_RETRY_AFTER_S)
+    wish = headers.get("retry-after", "")
+    if (wait_s := _number(wish)) is not None:
+        return min(wait_s, MAX_RETRY_AFTER_S)
+    try:
+        date = parsedate_to_datetime(wish)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER_S)
+
+
+def _number(text: str) -> float | None:
+    plain = re.fullmatch(r"\s*\d{1,15}(\.\d{1,9})?\s*", text, re.ASCII)
+    return float(text) if plain else None
+
+
+def _inflater(who: str, encoding: str) -> Callable[[bytes], bytes] | None:
+    """None for a plain body. We ask for no compression; a gateway may still do it."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise UpstreamError(
+            f"{who} answered in an encoding that was not asked for; a gateway in between"
+            " has to pass the stream as it is",
+            code="upstream_garbage",
+        )
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+    def inflate(data: bytes) -> bytes:
+        try:
+            plain = stream.decompress(data, MAX_EVENT_BYTES)
+        except zlib.error as error:
+            raise truncated(who) from error
+        if stream.unconsumed_tail:
+            raise UpstreamError(
+                f"{who} sent a compressed answer that grows without bound",
+                code="upstream_garbage",
+            )
+        return plain
+
+    return inflate
+
+
+def _not_answered(who: str, error: aiohttp.ClientError | OSError) -> UpstreamError:
+    """Why no headers came, as a sentence. aiohttp's own words may carry addresses: not shown."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return _unreachable(f"{who} did not accept a connection in time")
+        case aiohttp.InvalidURL():
+            return _unreachable(f"the address of {who} is not a URL: check its base URL", False)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return _unreachable(
+                f"{who} could not prove who it is (TLS): check its base URL, the clock and the"
+                " certificates of this machine",
+                False,
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return _unreachable(f"the host of {who} was not found: check its base URL and DNS")
+        case aiohttp.ClientConnectorError():
+            return _unreachable(f"{who} cannot be reached: check its base URL and the network")
+        case TimeoutError():
+            return UpstreamError(
+                f"{who} accepted the request but did not answer in time",
+                code="upstream_timeout",
+                status=504,
+                retryable=True,
+            )
+        case aiohttp.ClientResponseError():
+            return UpstreamError(
+                f"{who} did not answer in HTTP: check its base URL",
+                code="upstream_garbage",
+                retryable=True,
+            )
+    return _unreachable(f"{who} closed the connection before it answered")
+
+
+def _unreachable(detail: str, retryable: bool = True) -> UpstreamError:
+    return UpstreamError(detail, code="upstream_unreachable", retryable=retryable)

@@ -1,0 +1,73 @@
+"""Values ↔ the text that a row keeps.
+
+A Text or Reasoning event is stored as the bare text itself, so that a log can be read with any
+SQLite shell and costs no quoting; everything else is JSON of the noun's fields.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from ..domain import Body, Ended, Options, Reasoning, Started, Text
+
+_encode = msgspec.json.Encoder().encode
+_decode_started = msgspec.json.Decoder(Started).decode
+_decode_ended = msgspec.json.Decoder(Ended).decode
+_decode_options = msgspec.json.Decoder(Options).decode
+_decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def body_to_row(body: Body) -> tuple[str, str]:
+    """A body as (kind, data)."""
+    match body:
+        case Text():
+            return "text", body.text
+        case Reasoning():
+            return "reasoning", body.text
+        case Started():
+            return "started", _encode(body).decode()
+        case Ended():
+            return "ended", _encode(body).decode()
+        case _:
+            assert_never(body)
+
+
+def row_to_body(kind: str, data: str) -> Body:
+    """The inverse of `body_to_row`. Raises ValueError for a kind that this version never wrote."""
+    match kind:
+        case "text":
+            return Text(data)
+        case "reasoning":
+            return Reasoning(data)
+        case "started":
+            return _decode_started(data)
+        case "ended":
+            return _decode_ended(data)
+        case _:
+            raise ValueError(f"unknown event kind {kind!r}: written by a newer version?")
+
+
+def ended_to_text(ended: Ended) -> str:
+    return _encode(ended).decode()
+
+
+def text_to_ended(data: str | None) -> Ended | None:
+    return None if data is None else _decode_ended(data)
+
+
+def options_to_text(options: Options) -> str:
+    return _encode({name: getattr(options, name) for name in options.given()}).decode()
+
+
+def text_to_options(data: str) -> Options:
+    return _decode_options(data)
+
+
+def strings_to_text(strings: tuple[str, ...]) -> str:
+    return _encode(strings).decode()
+
+
+def text_to_strings(data: str) -> tuple[str, ...]:
+    return _decode_strings(data)

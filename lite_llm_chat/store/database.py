@@ -1,0 +1,238 @@
+"""One file, one writer thread, a few readers; a transaction is a function.
+
+    await db.write(fn) ──▶ queue ──▶ writer thread:  BEGIN IMMEDIATE · fn fn fn … · COMMIT
+                                        (all that waited together are committed together)
+    await db.read(fn)  ──▶ reader threads:  BEGIN · fn · ROLLBACK      (they cannot write)
+
+A function gets a Connection, may run twice and touches nothing but that connection: when one of a
+group fails, the group is rolled back and each function is run again in a transaction of its own.
+A caller that is cancelled while it waits may or may not have been committed.
+
+All writes and checkpoints go through one connection: SQLite's WAL-reset bug (3.7.0 to 3.51.2)
+needs two, and nobody ever waits for a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+
+from ..errors import LiteError, RuleBroken, StorageUnavailable
+from .location import Location, Lock
+from .migrate import migrate
+
+__all__ = ["Connection", "Database"]
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+READERS = 4
+GROUP_LIMIT = 256  # functions in one commit
+BUSY_TIMEOUT_MS = 5000
+
+log = logging.getLogger("lite_llm_chat.store")
+
+
+@dataclass(slots=True)
+class _Job:
+    """A function that waits for its turn, and where its result goes."""
+
+    work: Callable[[Connection], object]
+    future: asyncio.Future[object]
+    result: object = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Database:
+    """The only way to the rows. `open` before use, `close` last."""
+
+    def __init__(self, location: Location, *, durable: bool = True) -> None:
+        self._location = location
+        self._lock = Lock(location)
+        self._writing = _engine(location, read_only=False, durable=durable)
+        self._reading = _engine(location, read_only=True, durable=durable)
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self.writable = True  # False from a refused write until the next one that is taken
+
+    async def open(self) -> None:
+        """Lock the file, adopt or migrate it, start the threads. Raises StartupError."""
+        self._location.check()
+        self._lock.take()
+        try:
+            await asyncio.to_thread(migrate, self._writing, self._location)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Commit what waits, then let go of the file."""
+        if self._thread is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        self._readers.shutdown(wait=True)
+        self._reading.dispose()
+        self._writing.dispose()
+        self._lock.release()
+
+    async def read(self, work: Work[T]) -> T:
+        """The function's result, from one consistent view. Raises StorageUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """The function's result, once it is committed. Raises what the function raised (then
+        nothing of it is stored), RuleBroken, or StorageUnavailable."""
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._queue.put(job)
+        return await job.future  # type: ignore[return-value]
+
+    async def probe(self) -> bool:
+        """Whether a write is taken now; tried for real only if the last one was refused."""
+        if not self.writable:
+            try:
+                await self.write(_touch)
+            except StorageUnavailable:
+                return False
+        return True
+
+    def _read(self, work: Work[T]) -> T:
+        try:
+            with self._reading.connect() as conn:
+                return work(conn)
+        except SQLAlchemyError as cause:
+            raise _translated(cause) from cause
+
+    # ── the writer thread ─────────────────────────────────────────────────────────────────
+
+    def _serve(self) -> None:
+        open_ = True
+        while open_:
+            job = self._queue.get()
+            group: list[_Job] = []
+            while job is not None:
+                group.append(job)
+                if len(group) == GROUP_LIMIT:
+                    break
+                try:
+                    job = self._queue.get_nowait()
+                except Empty:
+                    break
+            open_ = job is not None
+            if group:
+                self._commit(group)
+                loop = group[0].future.get_loop()
+                loop.call_soon_threadsafe(_settle, group)
+
+    def _commit(self, group: list[_Job]) -> None:
+        if self._try(group) or len(group) == 1:
+            return
+        for job in group:
+            self._try([job])
+
+    def _try(self, group: list[_Job]) -> bool:
+        """Run the group in one transaction; on failure nothing is stored and the error stands
+        on every job."""
+        try:
+            with self._writing.connect() as conn, conn.begin():
+                for job in group:
+                    job.result, job.error = job.work(conn), None
+            self.writable = True
+            return True
+        except LiteError as error:
+            failure: BaseException = error
+        except SQLAlchemyError as cause:
+            failure = _translated(cause)
+            failure.__cause__ = cause
+            if isinstance(failure, StorageUnavailable) and len(group) == 1:
+                self.writable = False
+                log.error("the database refused a write: %s", cause.__class__.__name__)
+        except Exception as defect:
+            failure = defect
+        for job in group:
+            job.error = failure
+        return False
+
+
+def _settle(group: list[_Job]) -> None:
+    for job in group:
+        job.settle()
+
+
+def _touch(conn: Connection) -> None:
+    """The smallest write that reaches the disk."""
+    version = conn.exec_driver_sql("PRAGMA user_version").scalar_one()
+    conn.exec_driver_sql(f"PRAGMA user_version = {int(version) + 1}")
+
+
+def _translated(cause: SQLAlchemyError) -> LiteError:
+    if isinstance(cause, IntegrityError):
+        return RuleBroken("the stored rows do not allow this")
+    if isinstance(cause, OperationalError):
+        return StorageUnavailable(
+            "the database cannot be used now: check the free space and the health of its disk;"
+            " the server goes on by itself once the disk does"
+        )
+    if isinstance(cause, DBAPIError):
+        return StorageUnavailable(
+            "the database file is damaged or refuses this: run an integrity check on a copy of it"
+        )
+    return LiteError("the database could not answer", code="storage_defect")
+
+
+def _engine(location: Location, *, read_only: bool, durable: bool) -> Engine:
+    engine = create_engine(
+        location.url,
+        pool_size=READERS if read_only else 1,
+        max_overflow=0,
+        pool_reset_on_return="rollback",
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    pragmas = [
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "mmap_size=0",
+        "trusted_schema=OFF",
+    ]
+    if read_only:
+        pragmas.append("query_only=ON")
+    else:
+        pragmas += [
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            "journal_size_limit=67108864",
+        ]
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: object, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours to say
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

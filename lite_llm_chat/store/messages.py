@@ -1,0 +1,146 @@
+"""Messages: a tree that only grows. The active branch is the path from a session's leaf to a root.
+
+    root ── 2 ── 3 ── 4 ◀ leaf           branch = 1 2 3 4, oldest first
+              └─ 5 ── 6                   still there, only not on the branch
+
+No function here changes what a message says, but `finish`, once, when its generation ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Row, Select, insert, literal, select, update
+
+from ..domain import LIVE, Message, Said
+from ..errors import NotFound
+from .codec import text_to_ended
+from .tables import events, generations, messages
+
+MESSAGE_COLUMNS = (
+    messages.c.id,
+    messages.c.session_id,
+    messages.c.parent_id,
+    messages.c.depth,
+    messages.c.role,
+    messages.c.content,
+    messages.c.created_at,
+    messages.c.reasoning,
+    messages.c.generation_id,
+    generations.c.status,
+    generations.c.provider,
+    generations.c.model,
+    generations.c.ended,
+)
+
+
+def _query() -> Select[tuple[object, ...]]:
+    return select(*MESSAGE_COLUMNS).outerjoin(
+        generations, generations.c.id == messages.c.generation_id
+    )
+
+
+def _message(conn: Connection, row: Row[tuple[object, ...]]) -> Message:
+    values = row._asdict()
+    ended = text_to_ended(values.pop("ended"))
+    values["status"] = values["status"] or "completed"
+    if ended is not None:
+        values |= {
+            "usage": ended.usage,
+            "fault": ended.fault,
+            "finish_reason": ended.finish_reason,
+        }
+    elif values["status"] in LIVE:
+        values |= _so_far(conn, values["generation_id"])
+    return Message(**values)
+
+
+def _so_far(conn: Connection, generation_id: str) -> dict[str, str | None]:
+    """What the log of a live generation holds: it is shown to readers, so it counts as said."""
+    rows = conn.execute(
+        select(events.c.kind, events.c.data)
+        .where(events.c.generation_id == generation_id, events.c.kind.in_(("text", "reasoning")))
+        .order_by(events.c.seq)
+    ).all()
+    reasoning = "".join(row.data for row in rows if row.kind == "reasoning")
+    return {
+        "content": "".join(row.data for row in rows if row.kind == "text"),
+        "reasoning": reasoning or None,
+    }
+
+
+def get(conn: Connection, message_id: int) -> Message:
+    """The message. Raises NotFound `message_not_found`."""
+    row = conn.execute(_query().where(messages.c.id == message_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no message {message_id}", code="message_not_found")
+    return _message(conn, row)
+
+
+def branch(conn: Connection, leaf_id: int | None) -> Sequence[Message]:
+    """The path that ends in `leaf_id`, oldest first; empty for None."""
+    if leaf_id is None:
+        return []
+    path = select(literal(leaf_id).label("id")).cte("path", recursive=True)
+    path = path.union_all(
+        select(messages.c.parent_id).where(
+            messages.c.id == path.c.id, messages.c.parent_id.is_not(None)
+        )
+    )
+    rows = conn.execute(
+        _query().where(messages.c.id.in_(select(path.c.id))).order_by(messages.c.depth)
+    )
+    return [_message(conn, row) for row in rows.all()]
+
+
+class Place(NamedTuple):
+    """Where a new message goes: under `parent_id` (None: a new root), whose depth is `depth`."""
+
+    session_id: int
+    parent_id: int | None = None
+    depth: int = 0
+
+    @classmethod
+    def under(cls, message: Message) -> Place:
+        return cls(message.session_id, message.id, message.depth)
+
+
+def append(
+    conn: Connection, place: Place, said: Said, at: datetime, generation_id: str | None = None
+) -> Message:
+    """A new message at a place of the tree."""
+    message_id = conn.execute(
+        insert(messages)
+        .values(
+            session_id=place.session_id,
+            parent_id=place.parent_id,
+            depth=place.depth + 1,
+            role=said.role,
+            content=said.content,
+            created_at=at,
+            generation_id=generation_id,
+        )
+        .returning(messages.c.id)
+    ).scalar_one()
+    return Message(
+        message_id,
+        place.session_id,
+        place.parent_id,
+        place.depth + 1,
+        said.role,
+        said.content,
+        at,
+        status="completed" if generation_id is None else "queued",
+        generation_id=generation_id,
+    )
+
+
+def finish(conn: Connection, message_id: int, text: str, reasoning: str) -> None:
+    """Set what an answer says in the end; the same transaction ends its generation."""
+    conn.execute(
+        update(messages)
+        .where(messages.c.id == message_id)
+        .values(content=text, reasoning=reasoning or None)
+    )

@@ -1,0 +1,156 @@
+"""The tables, and what their rows may never say.
+
+    chat_sessions ──leaf_id──▶ chat_messages ──parent_id──▶ chat_messages ─▶ … ─▶ root
+          ▲                        ▲
+          └── session_id ──────────┤
+                                generations ◀── events (generation_id, seq)
+                                     ▲
+                                idempotency_keys          files
+
+`chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
+rest came with migration 0002. The rows themselves hold three rules: at most one live generation a
+session (`one_live_generation`), one writer of a log (the primary key of `events`), and a terminal
+generation that never changes (the trigger `terminal_generations_are_immutable` in 0002).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+REVISION = "0002"  # the newest migration; a database at this revision needs no migration at all
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Stored as naive UTC text, as the plain schema did; aware UTC everywhere else."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+# A message's parent has no ON DELETE CASCADE on purpose: messages go only with their session, all
+# at once, and a cascade along a branch would recurse once a message (SQLite stops at 1,000).
+
+sessions = Table(
+    "chat_sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("title", String(255), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("leaf_id", ForeignKey("chat_messages.id", ondelete="SET NULL")),
+    Index("sessions_by_update", "updated_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+messages = Table(
+    "chat_messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("parent_id", ForeignKey("chat_messages.id")),
+    Column("depth", Integer, nullable=False, server_default="1"),
+    Column("reasoning", Text),
+    Column("generation_id", String(32)),
+    Index("messages_by_session", "session_id"),
+    Index("messages_by_parent", "parent_id"),
+    sqlite_autoincrement=True,
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("session_id", ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", ForeignKey("chat_messages.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("options", Text, nullable=False),
+    Column("warnings", Text, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("first_piece_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("ended", Text),
+    Column("cancel_requested", Boolean, nullable=False, server_default="0"),
+    Column("logged", Boolean, nullable=False, server_default="1"),
+    CheckConstraint(
+        "status IN ('queued','running','completed','failed','cancelled','interrupted')",
+        name="known_status",
+    ),
+    CheckConstraint(
+        "(ended IS NULL) = (status IN ('queued','running'))", name="ended_iff_terminal"
+    ),
+    Index("generations_by_message", "message_id", unique=True),
+    Index("generations_by_session", "session_id"),
+    Index(
+        "one_live_generation",
+        "session_id",
+        unique=True,
+        sqlite_where=text("status IN ('queued','running')"),
+        postgresql_where=text("status IN ('queued','running')"),
+    ),
+    Index("generations_by_end", "ended_at", sqlite_where=text("logged")),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("generation_id", ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("generation_id", ForeignKey("generations.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("idempotency_keys_by_age", "created_at"),
+    Index("idempotency_keys_by_generation", "generation_id"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("media_type", String(255), nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)

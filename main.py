@@ -1,0 +1,37 @@
+"""The front door: `python main.py` serves, `uvicorn main:app` finds the application here.
+
+    python main.py ───────▶ lite_llm_chat.cli      (reads HOST and PORT, then serves)
+    uvicorn main:app ─────▶ app                    (made at import; opens nothing until it starts)
+
+Whoever comes before the installation is told the two lines that are missing, not a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+
+INSTALL = (
+    r"py -m venv .venv && .venv\Scripts\activate && pip install -r requirement.txt"
+    if sys.platform == "win32"
+    else "python3 -m venv .venv && . .venv/bin/activate && pip install -r requirement.txt"
+)
+
+if sys.version_info < (3, 11):
+    raise SystemExit(f"Lite-LLM-Chat needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+
+try:
+    from lite_llm_chat import cli
+    from lite_llm_chat.app import create_app
+except ModuleNotFoundError as missing:
+    if (missing.name or "").startswith("lite_llm_chat"):
+        raise  # a defect of ours: nothing that an installation would mend
+    raise SystemExit(
+        f"The Python package {missing.name!r} is missing. Install and start with:\n\n"
+        f"    {INSTALL}\n"
+        f"    python main.py\n"
+    ) from None
+
+if __name__ == "__main__":
+    sys.exit(cli.main())
+
+app = create_app()

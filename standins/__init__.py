@@ -1,0 +1,9 @@
+"""Vendors to talk to without a vendor: small real servers on real ports.
+
+    your program ──HTTP──▶ standins.deepseek      speaks as api.deepseek.com does, byte by byte
+                             ▲
+    your test  ──play(…)─────┘                    and misbehaves on request
+
+Nothing here imports the product, and nothing but the standard library is needed to run it:
+`python -m standins` starts a DeepSeek without a key.
+"""

@@ -1,0 +1,70 @@
+"""What the rules compare with: who may import whom, and the few named exceptions.
+
+    main ─▶ cli ─▶ app ─▶ api ─▶ chat ─▶ engine ─▶ eventlog ─▶ store ─▶ domain, errors
+                                             └────▶ providers.base ────────────┘
+
+A row names the modules that a module (or everything below a folder) may import of ours; what is
+not named is forbidden. To allow something, change the table and say why in docs/decisions/.
+"""
+
+from __future__ import annotations
+
+from .rules import Place
+
+OURS = ("lite_llm_chat", "standins", "bench", "tests", "main")
+EVERYTHING = ("main.py", "lite_llm_chat", "standins", "bench", "tests")
+PRODUCT = ("main.py", "lite_llm_chat")
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+
+
+def _ours(names: str) -> tuple[str, ...]:
+    return tuple(f"lite_llm_chat.{name}" for name in names.split())
+
+
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "lite_llm_chat": (),
+    "lite_llm_chat.errors": (),
+    "lite_llm_chat.stamps": (),
+    "lite_llm_chat.config": (),
+    "lite_llm_chat.observe": (),
+    "lite_llm_chat.domain": _ours("errors"),
+    "lite_llm_chat.providers": _ours("domain errors providers"),
+    "lite_llm_chat.store": _ours("domain errors stamps store"),
+    "lite_llm_chat.catalog": _ours("domain errors"),
+    "lite_llm_chat.context": _ours("domain errors"),
+    "lite_llm_chat.eventlog": _ours("domain store"),
+    "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
+    "lite_llm_chat.chat": _ours("domain errors catalog context engine eventlog store"),
+    "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
+    "lite_llm_chat.app": _ours(
+        "domain errors stamps config observe providers store catalog context eventlog engine"
+        " chat api"
+    ),
+    "lite_llm_chat.cli": _ours("app config"),
+    "main": _ours("app cli"),
+    "standins": ("standins",),
+    "bench": ("bench",),
+}
+
+# (path, what it imports inside a function): an optional extra, or a heavy library needed once.
+MAY_IMPORT_INSIDE: tuple[Place, ...] = (
+    ("lite_llm_chat/providers/local.py", "xllamacpp"),
+    ("lite_llm_chat/store/migrate.py", "alembic"),
+    ("lite_llm_chat/store/migrate.py", "alembic.config"),
+)
+
+# (path, function): around a provider's stream, and at the top of a task (or of a thread's job).
+FENCES: tuple[Place, ...] = (("lite_llm_chat/store/database.py", "Database._try"),)
+
+HOMES: dict[str, tuple[str, ...]] = {
+    "fastapi": _ours("api app"),
+    "starlette": _ours("api app"),
+    "fastapi_offline": _ours("api app"),
+    "sqlalchemy": _ours("store"),
+    "alembic": _ours("store"),
+    "aiohttp": _ours("providers app"),
+}
+
+MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)

@@ -1,0 +1,73 @@
+"""Settings, `.env.example` and the README's table say the same, in the same order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lite_llm_chat.config import Settings
+
+from .documents import Line, env_lines, readme_lines, setting_line
+
+
+@pytest.fixture(scope="module")
+def settings() -> list[Line]:
+    return [setting_line(name, field) for name, field in Settings.model_fields.items()]
+
+
+def test_every_setting_is_described(settings: list[Line]) -> None:
+    assert [line.name for line in settings if not line.description] == []
+
+
+def test_the_example_file_shows_every_setting_and_its_default(
+    root: Path, settings: list[Line]
+) -> None:
+    assert env_lines((root / ".env.example").read_text("utf-8")) == settings
+
+
+def test_the_readme_table_shows_every_setting_and_its_default(
+    readme: str, settings: list[Line]
+) -> None:
+    assert readme_lines(readme) == settings
+
+
+def test_a_copied_example_file_changes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, settings: list[Line]
+) -> None:
+    for line in settings:
+        monkeypatch.delenv(line.name, raising=False)
+    plain = Settings(_env_file=None)
+    assert Settings(_env_file=root / ".env.example") == plain
+
+
+@pytest.mark.readme(
+    "variable-deepseek-api-key",
+    "variable-deepseek-base-url",
+    "variable-database-url",
+    "variable-app-name",
+    "variable-app-version",
+)
+def test_the_five_known_variables_keep_their_defaults(settings: list[Line]) -> None:
+    known = [
+        ("DEEPSEEK_API_KEY", "Your DeepSeek API key", ""),
+        ("DEEPSEEK_BASE_URL", "DeepSeek API base URL", "https://api.deepseek.com"),
+        ("DATABASE_URL", "SQLite database path", "sqlite:///./chat_history.db"),
+        ("APP_NAME", "Application name", "Lite-LLM-Chat Backend"),
+        ("APP_VERSION", "Application version", "1.0.0"),
+    ]
+    assert settings[:5] == [Line(*row) for row in known]
+
+
+@pytest.mark.readme("address-default")
+def test_the_default_address_is_port_8000_of_this_machine(settings: list[Line]) -> None:
+    defaults = {line.name: line.default for line in settings}
+    assert (defaults["HOST"], defaults["PORT"]) == ("127.0.0.1", "8000")
+
+
+def test_a_table_with_another_default_would_be_seen() -> None:
+    assert readme_lines("| `PORT` | Port | `8000` |\n| KEY | Key | None |") == [
+        Line("PORT", "Port", "8000"),
+        Line("KEY", "Key", ""),
+    ]
+    assert env_lines("# Port\nPORT=9000\n") == [Line("PORT", "Port", "9000")]
