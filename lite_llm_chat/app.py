@@ -46,6 +46,7 @@ from .observe import set_up_logging
 from .providers import registry
 from .providers.base import Provider
 from .providers.local import Local
+from .providers.wire import open_session
 from .store.database import Database
 from .store.location import Location
 
@@ -126,7 +127,9 @@ class _Lifespan:
             eventlog = EventLog(database, stamps.now, interval_s=settings.flush_ms / 1000)
             eventlog.start()
             stack.push_async_callback(eventlog.close)
-            providers = _providers(settings, await stack.enter_async_context(_client(settings)))
+            client = open_session(settings.connect_timeout_seconds)
+            stack.push_async_callback(client.close)
+            providers = _providers(settings, client)
             engine = Engine(eventlog, _policy(settings))
             chat = _chat(settings, database, eventlog, engine, providers)
             recovered = await chat.recover()
@@ -140,7 +143,7 @@ class _Lifespan:
             local = providers["local"]
             if isinstance(local, Local) and _wants_local(settings):
                 stack.push_async_callback(local.close)
-                _in_background(stack, local.load(), "load-local-model")
+                _in_background(stack, _load(local), "load-local-model")
             yield
 
 
@@ -201,19 +204,6 @@ class Drain:
         return undo
 
 
-@asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    """The one connection pool to all vendors. The time limits of an answer are the engine's."""
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_seconds),
-        trust_env=False,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
-        yield session
-
-
 def _providers(settings: Settings, session: aiohttp.ClientSession) -> dict[str, Provider]:
     key = settings.deepseek_api_key
     return registry.build(
@@ -233,6 +223,15 @@ def _providers(settings: Settings, session: aiohttp.ClientSession) -> dict[str, 
 def default_provider(settings: Settings) -> str:
     """Who answers when nobody is named."""
     return settings.default_provider or ("deepseek" if settings.deepseek_api_key else "local")
+
+
+def who_answers(app: FastAPI) -> tuple[str, str]:
+    """Of a started application: who answers when nobody is named, and what is in its way
+    ("" for nothing)."""
+    parts: Parts = app.state.parts
+    one = next(one for one in parts.chat.providers() if one.is_default)
+    trouble = "" if one.readiness.ready else one.readiness.note
+    return f"{one.name}: {one.description}", trouble
 
 
 def _wants_local(settings: Settings) -> bool:
@@ -284,6 +283,18 @@ def _parts(settings: Settings, chat: Chat, database: Database) -> Parts:
         upload_dir=Path(settings.upload_dir),
         max_upload_bytes=settings.max_upload_bytes,
     )
+
+
+async def _load(local: Local) -> None:
+    """Load the model on board behind the running server, and say how that went."""
+    if not local.readiness().ready:
+        log.warning("local: %s", local.readiness().note)
+        return
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    log.info("local: loading %s", local.models[0].name)
+    await local.load()
+    log.info("local: %s after %.1f s", local.readiness().note, loop.time() - started)
 
 
 async def _tidy(chat: Chat, settings: Settings) -> None:

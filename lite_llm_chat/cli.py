@@ -12,10 +12,11 @@ import logging
 import math
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
-from .app import create_app, default_provider
+from .app import create_app, who_answers
 from .config import Settings, load_settings
 from .errors import StartupError
 
@@ -54,7 +55,7 @@ def serve(settings: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
     )
-    server = _Server(config, _greeting(settings, listener))
+    server = _Server(config, lambda: _greeting(settings, listener, *who_answers(app)))
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
@@ -67,14 +68,14 @@ def serve(settings: Settings) -> int:
 class _Server(uvicorn.Server):
     """The web server; greets once it listens."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: Callable[[], str]) -> None:
         super().__init__(config)
         self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            print(self._greeting, flush=True)
+            print(self._greeting(), flush=True)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -97,7 +98,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greeting(settings: Settings, listener: socket.socket) -> str:
+def _greeting(settings: Settings, listener: socket.socket, answers: str, trouble: str) -> str:
     port = listener.getsockname()[1]
     shown = "localhost" if _is_loopback(settings.host) else settings.host
     base = f"http://{shown}:{port}"
@@ -107,14 +108,14 @@ def _greeting(settings: Settings, listener: socket.socket) -> str:
         "",
         f"  address    {base}",
         f"  API docs   {base}/docs",
-        f"  answers    {_who_answers(settings)}",
+        f"  answers    {answers}",
     ]
+    if trouble:
+        lines.append(f"  caution    it cannot answer yet: {trouble}")
     if not settings.deepseek_api_key:
         lines.append("  DeepSeek   set DEEPSEEK_API_KEY in .env and restart")
     if not _is_loopback(settings.host):
-        lines.append(
-            "  caution    everyone who can reach this address can read and write all chats"
-        )
+        lines.append("  caution    whoever can reach this address can read and write all chats")
     lines += [
         "",
         f"  try it     curl -N {base}{settings.api_prefix}/chat \\",
@@ -123,15 +124,6 @@ def _greeting(settings: Settings, listener: socket.socket) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _who_answers(settings: Settings) -> str:
-    who = default_provider(settings)
-    if who != "local":
-        return who
-    if settings.local_model_path:
-        return "local: the model of LOCAL_MODEL_PATH"
-    return "local: a tiny demonstration model on board, often wrong, English only"
 
 
 def _is_loopback(host: str) -> bool:

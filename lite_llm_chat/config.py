@@ -90,8 +90,8 @@ class Settings(BaseSettings):
     headers_timeout_seconds: Seconds = Field(
         60, description="Longest wait for a provider's response headers, seconds"
     )
-    first_piece_timeout_seconds: Seconds = Field(
-        120, description="Longest wait for the first words (DeepSeek: 630, it queues), seconds"
+    first_piece_timeout_seconds: Seconds | None = Field(
+        None, description="Longest wait for the first words, seconds; if not set 120, DeepSeek 630"
     )
     idle_timeout_seconds: Seconds = Field(
         60, description="Longest silence in the middle of an answer, seconds"

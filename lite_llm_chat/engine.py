@@ -29,6 +29,7 @@ from .eventlog import EventLog
 from .providers.base import Provider
 
 BACKOFF_S = (0.5, 8.0)  # the first pause before a retry, and the longest
+FIRST_PIECE_S = 120.0
 LONGEST_WISH_S = 20.0  # a vendor that wants a longer pause is not asked again
 
 log = logging.getLogger("lite_llm_chat.engine")
@@ -60,7 +61,7 @@ DEFECT = Fault("internal_error", "the server failed in the middle of this answer
 class Policy:
     """How long a vendor may take and how often it is asked. Seconds; bytes of UTF-8 text."""
 
-    first_piece_s: float = 120.0
+    first_piece_s: float | None = None  # None: the provider's own bound, else FIRST_PIECE_S
     idle_s: float = 60.0
     total_s: float = 1800.0
     answer_bytes: int = 2 * 1024 * 1024
@@ -199,7 +200,7 @@ class Engine:
         """One request to the vendor, drawn to its end."""
         loop = asyncio.get_running_loop()
         total_end = run.started_at + self._policy.total_s
-        first_s = run.provider.first_piece_timeout_s or self._policy.first_piece_s
+        first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         try:
             async with asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer:
                 async with aclosing(run.provider.stream(run.prompt)) as pieces:

@@ -208,7 +208,10 @@ class EventLog:
                         await self._hurry.wait()
             started = loop.time()
             due = started >= next_tick
-            await self._flush(self._take(self._dirty if due else self._urgent))
+            parts = self._take(self._dirty if due else self._urgent)
+            if not parts:
+                continue
+            await self._flush(parts)
             if due:
                 took_s = loop.time() - started
                 next_tick = loop.time() + min(MAX_INTERVAL_S, max(self._interval_s, 2 * took_s))

@@ -22,6 +22,7 @@ from typing import Any, Self
 import aiohttp
 import pytest
 import uvicorn
+from pydantic import SecretStr
 
 from lite_llm_chat.api.deps import Parts
 from lite_llm_chat.app import create_app
@@ -207,7 +208,7 @@ def settings(
         monkeypatch.delenv(name.upper(), raising=False)
     return Settings(
         _env_file=None,
-        deepseek_api_key=KEY,
+        deepseek_api_key=SecretStr(KEY),
         deepseek_base_url=upstream.url,
         database_url=f"sqlite:///{tmp_path}/chat.db",
         upload_dir=str(tmp_path / "uploads"),

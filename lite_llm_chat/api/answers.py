@@ -23,7 +23,13 @@ from . import sse
 from .deps import Parts
 from .models import AnswerIn, AnswerOut, MessageOut, TicketOut
 
-CAUSES = {"upstream_timeout": 504, "provider_rate_limited": 503, "provider_overloaded": 503}
+STATUSES = {
+    "upstream_timeout": 504,
+    "upstream_gave_up": 503,
+    "provider_not_configured": 503,
+    "provider_overloaded": 503,
+    "provider_rate_limited": 503,
+}
 
 
 async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket) -> Response:
@@ -71,7 +77,7 @@ def _failure(message: Message, code: str, detail: str, where: dict[str, object])
     if message.status == "interrupted":
         error = Unavailable(detail, code=code)
     else:
-        error = UpstreamError(detail, code=code, status=CAUSES.get(code, 502))
+        error = UpstreamError(detail, code=code, status=STATUSES.get(code, 502))
     error.extra = where
     return error
 

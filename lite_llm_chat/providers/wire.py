@@ -273,7 +273,7 @@ def _not_answered(who: str, error: aiohttp.ClientError | OSError) -> UpstreamErr
     match error:
         case aiohttp.ConnectionTimeoutError():
             return _unreachable(f"{who} did not accept a connection in time")
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return _unreachable(f"the address of {who} is not a URL: check its base URL", False)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             return _unreachable(

@@ -36,11 +36,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.context": _ours("domain errors"),
     "lite_llm_chat.eventlog": _ours("domain store"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
-    "lite_llm_chat.chat": _ours("domain errors catalog context engine eventlog store"),
+    "lite_llm_chat.turns": _ours("domain errors catalog context store"),
+    "lite_llm_chat.chat": _ours("domain errors catalog context engine eventlog store turns"),
     "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context eventlog engine"
-        " chat api"
+        " turns chat api"
     ),
     "lite_llm_chat.cli": _ours("app config"),
     "main": _ours("app cli"),

@@ -99,7 +99,8 @@ def test_python_main_answers_on_the_port_of_the_environment(base: str) -> None:
 
 
 @pytest.mark.readme("command-uvicorn")
-def test_uvicorn_finds_the_application(copy: Path) -> None:
+def test_uvicorn_finds_the_application(root: Path, tmp_path: Path) -> None:
+    copy = copy_repository(root, tmp_path)  # its own: one database file has one server
     port = free_port()
     with serving(copy, UVICORN.replace("8000", str(port)), port) as address:
         assert get(f"{address}/health")[0] == 200
