@@ -121,11 +121,11 @@ def open_question(
     session = None if ask.session_id is None else sessions.get(conn, ask.session_id)
     plan = _plan(ask.wish, session, rules, generation_id, at)
     if session is None:
-        title = ask.title or title_of(ask.said)
-        session = sessions.create(conn, title, plan.choice.provider, plan.choice.model, at)
+        title, own = ask.title or title_of(ask.said), _own_choice(plan, rules)
+        session = sessions.create(conn, title, own.provider, own.model, at)
     else:
         _require_idle(conn, session.id)
-        _remember_choice(conn, session, plan)
+        _remember_choice(conn, session, plan, rules)
     branch = messages.branch(conn, session.leaf_id)
     common, fresh = match_transcript(branch, ask.said)
     place = Place.under(branch[common - 1]) if common else Place(session.id)
@@ -147,7 +147,7 @@ def open_regeneration(
     session = sessions.get(conn, message.session_id)
     plan = _plan(_same_again(wish, message), session, rules, *stamp)
     _require_idle(conn, session.id)
-    _remember_choice(conn, session, plan)
+    _remember_choice(conn, session, plan, rules)
     return _open(conn, plan, history, rules)
 
 
@@ -204,12 +204,20 @@ def _require_idle(conn: Connection, session_id: int) -> None:
         raise GenerationActive(session_id, live.id)
 
 
-def _remember_choice(conn: Connection, session: Session, plan: _Plan) -> None:
-    wish, choice = plan.wish, plan.choice
-    if wish.turn_provider is not None or wish.turn_model is not None:
+def _own_choice(plan: _Plan, rules: Rules) -> Choice:
+    """Who answers in the session from now on: whom the wish names for it, else who answers now."""
+    wish = plan.wish
+    if wish.provider is None and wish.model is None:
+        return plan.choice
+    return rules.catalog.choose(wish.provider, wish.model)
+
+
+def _remember_choice(conn: Connection, session: Session, plan: _Plan, rules: Rules) -> None:
+    if plan.wish.provider is None and plan.wish.model is None:
         return
-    if (session.provider, session.model) != (choice.provider, choice.model):
-        values = {"provider": choice.provider, "model": choice.model}
+    own = _own_choice(plan, rules)
+    if (session.provider, session.model) != (own.provider, own.model):
+        values = {"provider": own.provider, "model": own.model}
         sessions.change(conn, session.id, plan.at, values)
 
 

@@ -29,6 +29,7 @@ from standins.accounting import PrefixCache, estimate
 from standins.answers import Answer, Bill, speech, streamed, whole
 from standins.behaviours.base import Ask, Choice, Played, answer_of, shaped
 from standins.behaviours.status import refusal, too_many
+from standins.behaviours.timing import FOREVER
 from standins.behaviours.writes import SlowRead
 from standins.control import Gates, UnreadableError, mode_list, named, read_played, unknown
 from standins.deepseek_order import read_order
@@ -258,6 +259,8 @@ class DeepSeekStandIn:
         if played is None:
             played = self._queue[0] if self._queue else self._always
         pauses = [one.pause_s for one in played if isinstance(one, SlowRead)]
+        if FOREVER in pauses:
+            return FOREVER
         return max(pauses) * self.traits.wait_scale if pauses else None
 
     def _controlled(self, request: Request) -> Reply:

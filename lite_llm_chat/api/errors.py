@@ -8,6 +8,7 @@ anything else        500 `internal_error`, and the log has the rest
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -19,13 +20,14 @@ from starlette.exceptions import HTTPException
 from ..errors import LiteError
 
 MEDIA_TYPE = "application/problem+json"
-CODES = {
-    400: "bad_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    415: "unsupported_media_type",
+PLAIN = {  # what the framework refuses by itself: code and sentence
+    400: ("bad_request", "the body cannot be read: it must be JSON in UTF-8"),
+    404: ("not_found", "there is nothing at this address: /docs shows what there is"),
+    405: ("method_not_allowed", "this address does not take that method: see the Allow header"),
+    413: ("body_too_large", "the body is larger than this server takes: send less at once"),
 }
+
+log = logging.getLogger("lite_llm_chat")
 
 
 class Problem(BaseModel):
@@ -109,12 +111,16 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        code = CODES.get(error.status_code, "http_error")
-        response = problem(error.status_code, str(error.detail), code)
+        code, sentence = PLAIN.get(error.status_code, ("http_error", str(error.detail)))
+        response = problem(error.status_code, sentence, code)
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
-    async def _defect(_request: Request, _error: Exception) -> JSONResponse:
-        sentence = "the server failed at this request: its log says why"
-        return problem(500, sentence, "internal_error")
+    async def _defect(request: Request, _error: Exception) -> JSONResponse:
+        request_id = request.state.request_id
+        log.error("request %s failed by a defect", request_id)
+        sentence = f"the server failed at this request: its log says why, beside {request_id}"
+        response = problem(500, sentence, "internal_error")
+        response.headers["x-request-id"] = request_id
+        return response

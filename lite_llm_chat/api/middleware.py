@@ -32,6 +32,7 @@ class Edge:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id  # errors.py names it in a 500
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":

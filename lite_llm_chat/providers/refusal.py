@@ -122,7 +122,7 @@ def explain(who: str, said: Refusal, mend: Mend) -> UpstreamError:
             detail = f"{who} limits how often it may be asked: try again in a moment{said.quoted}"
         case 503 | 529:
             code, http, retryable, wait_s = "provider_overloaded", 503, True, said.retry_after_s
-            detail = f"{who} is overloaded: try again in a moment or take another model"
+            detail = f"{who} is overloaded: try again in a moment{said.quoted}"
         case 408:
             code, http, retryable, wait_s = "upstream_timeout", 504, True, said.retry_after_s
             detail = f"{who} did not get the request in time: try again"

@@ -1,9 +1,11 @@
 """Bring a database file to the newest revision before anyone uses it.
 
-new file ───────────────────────────────────▶ 0001 ─▶ 0002
+new file ─▶ the tables of tables.py, stamped with the newest revision
 plain two-table file ─▶ snapshot ─▶ stamp 0001 ─────▶ 0002
 our older file ───────▶ snapshot ───────────────────▶ newest
 our newest file ─▶ nothing to do (the migration library is not even imported)
+
+That a new file and a migrated one are the same is held by a test.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import StartupError
 from .location import Location
-from .tables import REVISION
+from .tables import REVISION, TERMINAL_TRIGGER, metadata
 
 log = logging.getLogger("lite_llm_chat.store")
 
@@ -30,10 +32,12 @@ def migrate(engine: Engine, location: Location) -> None:
             revision, tables = _state(conn)
         if revision == REVISION:
             return
-        if tables:
-            snapshot(location, location.path.with_name(f"{location.path.name}.before-{REVISION}"))
-            log.info("database file of an earlier version found: migrating it")
-        _upgrade(engine, stamp="0001" if tables and revision is None else None)
+        if not tables:
+            _create(engine)
+            return
+        snapshot(location, location.path.with_name(f"{location.path.name}.before-{REVISION}"))
+        log.info("database file of an earlier version found: migrating it")
+        _upgrade(engine, stamp="0001" if revision is None else None)
     except DatabaseError as cause:
         raise StartupError(
             f"the database file {location.path.name} cannot be read as this server's database:"
@@ -87,6 +91,17 @@ def snapshot(location: Location, target: Path) -> None:
     aside.chmod(0o600)
     aside.rename(target)
     log.info("a snapshot of the database was kept as %s", target.name)
+
+
+def _create(engine: Engine) -> None:
+    with engine.connect() as conn, conn.begin():
+        metadata.create_all(conn)
+        conn.exec_driver_sql(TERMINAL_TRIGGER)
+        conn.exec_driver_sql(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+            " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+        conn.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISION,))
 
 
 def _upgrade(engine: Engine, *, stamp: str | None) -> None:

@@ -118,7 +118,6 @@ generations = Table(
         "session_id",
         unique=True,
         sqlite_where=text("status IN ('queued','running')"),
-        postgresql_where=text("status IN ('queued','running')"),
     ),
     Index("generations_by_end", "ended_at", sqlite_where=text("logged")),
 )
@@ -153,4 +152,12 @@ files = Table(
     Column("media_type", String(255), nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# Everything about a terminal generation stays as it is, but that its events may be pruned.
+TERMINAL_TRIGGER = (
+    "CREATE TRIGGER terminal_generations_are_immutable BEFORE UPDATE OF"
+    " status, ended, ended_at, last_seq, session_id, message_id ON generations"
+    " WHEN NOT (OLD.status IN ('queued','running'))"
+    " BEGIN SELECT raise(ABORT, 'a terminal generation never changes'); END"
 )

@@ -57,7 +57,10 @@ MAY_IMPORT_INSIDE: tuple[Place, ...] = (
 )
 
 # (path, function): around a provider's stream, and at the top of a task (or of a thread's job).
-FENCES: tuple[Place, ...] = (("lite_llm_chat/store/database.py", "Database._try"),)
+FENCES: tuple[Place, ...] = (
+    ("lite_llm_chat/eventlog.py", "EventLog._flush"),
+    ("lite_llm_chat/store/database.py", "Database._try"),
+)
 
 HOMES: dict[str, tuple[str, ...]] = {
     "fastapi": _ours("api app"),

@@ -111,10 +111,15 @@ async def test_what_is_no_http_is_garbage(vendor: Vendor, wire: Wire) -> None:
     assert error.code == "upstream_garbage"
 
 
-async def test_tls_on_a_plain_port_is_named(vendor: Vendor, wire: Wire) -> None:
-    vendor.says = b"hello\r\n"
-    _, error = await failing(ask(wire, vendor.url.replace("http:", "https:")))
+async def test_tls_on_a_plain_port_is_unreachable(wire: Wire) -> None:
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ready\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    _, error = await failing(ask(wire, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
     assert error.code == "upstream_unreachable"
+    server.close()
 
 
 CUTS = {
@@ -174,9 +179,7 @@ async def test_closing_the_iterator_closes_the_connection(vendor: Vendor, wire: 
 async def test_cut_ends_whoever_reads_and_whoever_waits(vendor: Vendor, wire: Wire) -> None:
     arrived = asyncio.Semaphore(0)
 
-    async def answer_the_first(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer_the_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(vendor.requests) == 1:
             writer.write(SSE + b"transfer-encoding: chunked\r\n\r\n" + chunked(HI)[:-5])
         arrived.release()

@@ -1,6 +1,6 @@
 """A client that hears every byte: it asks over a bare socket and understands as little as it can.
 
-    said = await ask(upstream, "stall", until=b"...")      said.status · said.body · said.ended
+said = await ask(upstream, "stall", until=Until(b"…"))      said.status · said.body · said.ended
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Said:
     @property
     def chunks(self) -> list[bytes]:
         """The HTTP chunks that are whole, without the last, empty one."""
-        rest = self.raw.partition(b"\r\n\r\n")[2]
+        raw = self.raw
+        at = raw.find(b"\r\n\r\n") + 4
         found: list[bytes] = []
-        while b"\r\n" in rest:
-            size, _, rest = rest.partition(b"\r\n")
-            length = int(size, 16)
-            if length == 0 or len(rest) < length + 2:
+        while (line := raw.find(b"\r\n", at)) > 0:
+            start, length = line + 2, int(raw[at:line], 16)
+            if length == 0 or len(raw) < start + length + 2:
                 break
-            found.append(rest[:length])
-            rest = rest[length + 2 :]
+            found.append(raw[start : start + length])
+            at = start + length + 2
         return found
 
     @property
@@ -101,7 +101,10 @@ class Said:
 
 
 def post(
-    body: object, path: str = "/chat/completions", headers: tuple[str, ...] = (), key: str = "sk-test"
+    body: object,
+    path: str = "/chat/completions",
+    headers: tuple[str, ...] = (),
+    key: str = "sk-test",
 ) -> bytes:
     """The bytes of a request that asks for its connection to be closed afterwards."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -123,14 +126,22 @@ async def connect(upstream: DeepSeekStandIn) -> tuple[asyncio.StreamReader, asyn
     return await asyncio.open_connection("127.0.0.1", port)
 
 
+@dataclass(frozen=True)
+class Until:
+    """When the client leaves: as soon as these bytes came so many times."""
+
+    raw: bytes
+    times: int = 1
+
+
 async def listen(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, until: bytes | None = None
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, until: Until | None = None
 ) -> Said:
     """Read to the end, or until these bytes came, and then leave."""
     raw = bytearray()
     ended = "eof"
     try:
-        while until is None or until not in raw:
+        while until is None or raw.count(until.raw) < until.times:
             data = await reader.read(1 << 20)
             if not data:
                 break
@@ -144,7 +155,7 @@ async def listen(
 
 
 async def ask(
-    upstream: DeepSeekStandIn, mode: str = "", until: bytes | None = None, **fields: Any
+    upstream: DeepSeekStandIn, mode: str = "", until: Until | None = None, **fields: Any
 ) -> Said:
     """Ask for a stream (unless told otherwise), under a named mode."""
     body = {"model": "deepseek-flash", "messages": HELLO, "stream": True, **fields}
@@ -152,7 +163,7 @@ async def ask(
     return await send(upstream, post(body, headers=headers), until)
 
 
-async def send(upstream: DeepSeekStandIn, request: bytes, until: bytes | None = None) -> Said:
+async def send(upstream: DeepSeekStandIn, request: bytes, until: Until | None = None) -> Said:
     """Send exactly these bytes and listen."""
     reader, writer = await connect(upstream)
     writer.write(request)

@@ -75,18 +75,21 @@ async def test_a_tool_call(upstream: DeepSeekStandIn) -> None:
     upstream.play(Answer(reasoning="", calls=(Call("look", '{"a": 1}'),)))
     said = await ask(upstream)
     call_id = said.calls[0]["id"]
-    assert said.chunks[2:-2] == stream(
-        '{"tool_calls":[{"index":0,"id":"' + call_id + '","type":"function",'
-        '"function":{"name":"look","arguments":""}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":"\\""}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":"a"}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":"\\""}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":":"}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":" 1"}}]}',
-        '{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}',
-        last="",
-    )[1:-2]
+    assert (
+        said.chunks[2:-2]
+        == stream(
+            '{"tool_calls":[{"index":0,"id":"' + call_id + '","type":"function",'
+            '"function":{"name":"look","arguments":""}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":"\\""}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":"a"}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":"\\""}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":":"}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":" 1"}}]}',
+            '{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}',
+            last="",
+        )[1:-2]
+    )
 
 
 async def test_an_answer_without_streaming_is_one_document_after_a_blank_line(
@@ -95,10 +98,15 @@ async def test_an_answer_without_streaming_is_one_document_after_a_blank_line(
     upstream.play(Answer(reasoning="Hm", text="Good day"))
     said = await ask(upstream, stream=False)
     assert b"content-type: application/json\r\n" in said.head
-    assert said.body == (
-        '\n{"id":"11111111-2222-4333-8444-555555555555","object":"chat.completion",'
-        '"created":1790000000,"model":"deepseek-flash",'
-        '"system_fingerprint":"0a1b2c3d4e5f60718293a4b5c6d7e8f9",'
-        '"choices":[{"index":0,"message":{"role":"assistant","content":"Good day",'
-        '"reasoning_content":"Hm"},"logprobs":null,"finish_reason":"stop"}],' + usage(3, 1) + "}"
-    ).encode()
+    assert (
+        said.body
+        == (
+            '\n{"id":"11111111-2222-4333-8444-555555555555","object":"chat.completion",'
+            '"created":1790000000,"model":"deepseek-flash",'
+            '"system_fingerprint":"0a1b2c3d4e5f60718293a4b5c6d7e8f9",'
+            '"choices":[{"index":0,"message":{"role":"assistant","content":"Good day",'
+            '"reasoning_content":"Hm"},"logprobs":null,"finish_reason":"stop"}],'
+            + usage(3, 1)
+            + "}"
+        ).encode()
+    )

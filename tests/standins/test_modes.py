@@ -1,18 +1,20 @@
 """Every named mode does what its line in the table says: heard over a bare socket.
 
-    MODES ──▶ one request each ──▶ a check of the bytes, by name, in CHECKS
+MODES ──▶ one request each ──▶ a check of the bytes, by name, in CHECKS
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
 
+from standins.behaviours import Gate, Pause, SlowRead
 from standins.deepseek import DeepSeekStandIn
 from standins.modes import EXOTIC, MODES
-from tests.standins.raw import Said, ask
+from tests.standins.raw import HELLO, Said, Until, ask, connect, listen, post, send
 
 Check = Callable[[Said], bool]
 
@@ -162,7 +164,7 @@ DELTAS: dict[str, Check] = {
     "usage-x-groq": lambda s: s.usage is None and bool(s.events[-1]["x_groq"]["usage"]),
     "usage-negative": lambda s: s.usage["completion_tokens"] == -5,
     "usage-inconsistent": lambda s: s.usage["total_tokens"] < s.usage["prompt_tokens"],
-    "usage-as-strings": lambda s: s.usage["total_tokens"] == "66",
+    "usage-as-strings": lambda s: s.usage["completion_tokens"] == "64",
     "finish-length": finish("length"),
     "finish-content-filter": finish("content_filter"),
     "finish-tool-calls": finish("tool_calls"),
@@ -235,11 +237,6 @@ STATUSES: dict[str, Check] = {
 }
 ELSEWHERE = {"no-answer", "interim"}  # they have no ordinary head; each has a test of its own
 CHECKS = {**TIMING, **CUTS, **WRITES, **EVENTS, **DELTAS, **CALLS, **ERRORS, **STATUSES}
-UNTIL = {
-    "stall": b"7.",
-    "stall-with-comments": b": keep-alive\n\n\r\nf\r\n: keep-alive\n\n\r\nf\r\n: keep-alive\n\n",
-    "no-body": b"\r\n\r\n",
-}
 
 
 def utf8(raw: bytes) -> bool:
@@ -274,30 +271,110 @@ async def test_a_mode_does_what_it_says(upstream: DeepSeekStandIn, name: str) ->
     assert CHECKS[name](said), said.raw[:4000].decode("utf-8", "replace")
 
 
-async def first_words(upstream: DeepSeekStandIn, count: int) -> bytes:
-    """The last of the first `count` tokens of the ordinary answer, as its bytes."""
-    said = await ask(upstream)
-    return said.chunks[count + 1]
-
-
-@pytest.mark.parametrize("name", ["stall", "stall-with-comments", "drip", "no-body"])
+@pytest.mark.parametrize("name", [name for name in CHECKS if MODES[name].endless])
 async def test_an_endless_mode_goes_on_until_the_client_leaves(
     upstream: DeepSeekStandIn, name: str
 ) -> None:
-    last = await first_words(upstream, 3)
+    ordinary = await ask(upstream)
     until = {
-        "stall": last,
-        "stall-with-comments": b": keep-alive\n\n\r\nf\r\n" * 3,
-        "drip": (await first_words(upstream, 64)) + b"\r\n",
-        "no-body": b"\r\n\r\n",
+        "stall": Until(ordinary.chunks[4] + b"\r\n"),
+        "stall-with-comments": Until(b": keep-alive", 5),
+        "drip": Until(ordinary.chunks[-3], 5),
+        "no-body": Until(b"\r\n\r\n"),
     }[name]
-    if name == "drip":
-        until = until[-60:] * 1
-    said = await ask(upstream, name, until=until + (b"\r\n" if name == "stall" else b""))
-    if name == "drip":
-        said = await ask(upstream, name, until=b"\r\n" + said.raw[-200:] if False else until)
-        assert (await upstream.wait_for_disconnect()).request.path == "/chat/completions"
-        return
+    said = await ask(upstream, name, until)
     assert CHECKS[name](said), said.raw[-4000:]
     left = await upstream.wait_for_disconnect()
-    assert left.tokens == tokens(said)
+    assert left.request == upstream.chats[-1]
+
+
+async def test_no_answer_is_silence(upstream: DeepSeekStandIn) -> None:
+    reader, writer = await connect(upstream)
+    body = {"model": "deepseek-flash", "messages": HELLO}
+    writer.write(post(body, headers=("x-stand-in: no-answer",)))
+    await upstream.wait_for_request()
+    writer.transport.abort()
+    assert await reader.read() == b""
+    assert (await upstream.wait_for_disconnect()).tokens == 0
+
+
+async def test_interim_replies_come_first(upstream: DeepSeekStandIn) -> None:
+    said = await ask(upstream, "interim")
+    codes = [line.split(b" ")[1] for line in said.raw.split(b"\r\n") if line[:8] == b"HTTP/1.1"]
+    assert codes == [b"100", b"102", b"103", b"200"]
+
+
+async def test_modes_are_played_together(upstream: DeepSeekStandIn) -> None:
+    said = await ask(upstream, "crlf, usage-none, cut-clean")
+    assert b"\n\n" not in said.body
+    assert b'"completion_tokens"' not in said.body
+    assert said.body.count(b"\r\n\r\ndata: ") == 4
+    assert said.whole
+
+
+async def test_a_mode_nobody_knows_is_400(upstream: DeepSeekStandIn) -> None:
+    said = await ask(upstream, "no-such-mode")
+    assert said.status == 400
+    assert b"no mode is called 'no-such-mode'" in said.body
+
+
+async def test_a_mode_can_be_asked_for_in_the_question(upstream: DeepSeekStandIn) -> None:
+    question = [{"role": "user", "content": "Hello\nplay: status-503"}]
+    assert (await ask(upstream, messages=question)).status == 503
+
+
+async def test_fails_twice_answers_the_third_time(upstream: DeepSeekStandIn) -> None:
+    codes = [(await ask(upstream, "fails-twice")).status for _ in range(4)]
+    assert codes == [503, 503, 200, 503]
+
+
+async def test_only_the_good_key_is_answered() -> None:
+    async with DeepSeekStandIn() as upstream:
+        body = {"model": "deepseek-flash", "messages": HELLO}
+        header = ("x-stand-in: only-sk-good",)
+        bad = await send(upstream, post(body, headers=header, key="sk-bad"))
+        good = await send(upstream, post(body, headers=header, key="sk-good"))
+    assert (bad.status, good.status) == (429, 200)
+
+
+async def test_one_at_a_time_refuses_the_second(upstream: DeepSeekStandIn) -> None:
+    gate = Gate()
+    upstream.play(Pause(gate))
+    first = asyncio.create_task(ask(upstream))
+    await gate.reached()
+    second = await ask(upstream, "one-at-a-time")
+    gate.open()
+    assert second.status == 429
+    assert (
+        "Your current concurrency is 2, which exceeds your concurrency limit of 1" in second.error
+    )
+    assert normal(await first)
+
+
+async def test_a_stale_connection_dies_when_it_is_used_again(upstream: DeepSeekStandIn) -> None:
+    body = {"model": "deepseek-flash", "messages": HELLO}
+    lasting = post(body, headers=("x-stand-in: stale",)).replace(b"connection: close\r\n", b"")
+    reader, writer = await connect(upstream)
+    writer.write(lasting)
+    first = await reader.readuntil(b"\r\n0\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200")
+    writer.write(lasting)
+    assert (await listen(reader, writer)).raw == b""
+    assert len(upstream.requests) == 1
+
+
+async def test_a_body_that_is_not_read_never_becomes_a_request(upstream: DeepSeekStandIn) -> None:
+    upstream.play(SlowRead())
+    reader, writer = await connect(upstream)
+    big = post({"model": "deepseek-flash", "messages": [{"role": "user", "content": "x" * 2**25}]})
+    head, _, body = big.partition(b"\r\n\r\n")
+    writer.write(head + b"\r\n\r\n")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    writer.write(body)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert writer.transport.get_write_buffer_size() > 0
+    assert list(upstream.requests) == []
+    writer.transport.abort()
+    assert await reader.read() == b""

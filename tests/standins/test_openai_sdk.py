@@ -40,9 +40,7 @@ async def test_the_same_question_gets_the_same_answer_with_and_without_streaming
     client: openai.AsyncOpenAI,
 ) -> None:
     whole = await client.chat.completions.create(model="deepseek-flash", messages=ASK)
-    stream = await client.chat.completions.create(
-        model="deepseek-flash", messages=ASK, stream=True
-    )
+    stream = await client.chat.completions.create(model="deepseek-flash", messages=ASK, stream=True)
     parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert "".join(parts) == whole.choices[0].message.content
     assert whole.choices[0].message.reasoning_content

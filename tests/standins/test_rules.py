@@ -203,7 +203,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+@pytest.mark.parametrize(
+    ("fields", "sentence"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
+)
 async def test_it_refuses(upstream: DeepSeekStandIn, fields: dict[str, Any], sentence: str) -> None:
     said = await ask(upstream, **fields)
     assert said.status == 400
@@ -354,7 +356,9 @@ async def test_request_ids_end_a_message_when_wanted() -> None:
         assert said.error.endswith("but you passed gpt-9. (request_id: abc)")
 
 
-@pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions", "/beta/chat/completions"])
+@pytest.mark.parametrize(
+    "path", ["/chat/completions", "/v1/chat/completions", "/beta/chat/completions"]
+)
 async def test_every_spelling_of_the_path_answers(upstream: DeepSeekStandIn, path: str) -> None:
     said = await send(upstream, post({"model": "deepseek-flash", "messages": HELLO}, path))
     assert said.status == 200

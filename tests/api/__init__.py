@@ -1,0 +1,1 @@
+"""The plain surface, as a client on the wire sees it."""

@@ -1,0 +1,35 @@
+"""Products whose logs are checked when their test is over, and products with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from lite_llm_chat.config import Settings
+from tests.conftest import Product
+
+from .truth import logs_are_true
+
+Launch = Callable[..., Awaitable[Product]]
+
+
+@pytest.fixture
+async def launch(settings: Settings) -> AsyncIterator[Launch]:
+    """Starts a product with some settings changed."""
+    running: list[Product] = []
+
+    async def start(**changed: object) -> Product:
+        running.append(await Product(settings.model_copy(update=changed)).start())
+        return running[-1]
+
+    yield start
+    for product in running:
+        await logs_are_true(product)
+        await product.stop()
+
+
+@pytest.fixture
+async def product(launch: Launch) -> Product:
+    """A running product; every log it leaves is checked."""
+    return await launch()

@@ -1,0 +1,1 @@
+"""Durability: what real processes, killed and stopped, leave behind."""

@@ -1,0 +1,80 @@
+"""The table of vendors."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from lite_llm_chat.domain import Model, Options
+from lite_llm_chat.providers.openai_compatible import Vendor as Row
+from lite_llm_chat.providers.registry import Parts, build
+
+from .conftest import Vendor, collect, failing, prompt, stream, text
+
+KEY = "acme-canary-0123456789"
+
+
+def parts(session: aiohttp.ClientSession, **keys: str) -> Parts:
+    return Parts(
+        session=session,
+        headers_timeout_s=20.0,
+        deepseek_api_key="sk-canary-0123456789",
+        deepseek_base_url="http://127.0.0.1:9",
+        local_enabled=False,
+        local_model_path=None,
+        local_context_tokens=2048,
+        local_slots=4,
+        keys=keys,
+    )
+
+
+def row(url: str) -> Row:
+    model = Model("acme-1", "Acme One", "acme", 1000, 500, "A model")
+    return Row("acme", "Acme", "Acme's models", url + "/v1/", (model,), key_setting="ACME_KEY")
+
+
+def test_the_providers_come_in_display_order_and_show_no_key(
+    session: aiohttp.ClientSession,
+) -> None:
+    known = parts(session, acme=KEY)
+    assert list(build(known)) == ["deepseek", "local"]
+    assert list(build(known, (row("http://x"),))) == ["deepseek", "acme", "local"]
+    assert "canary" not in repr(known)
+
+
+async def test_a_vendor_of_the_dialect_is_one_row(
+    session: aiohttp.ClientSession, vendor: Vendor
+) -> None:
+    vendor.says = stream(
+        b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n',
+        b"data: [DONE]\n\n",
+    )
+    acme = build(parts(session, acme=KEY), (row(vendor.url),))["acme"]
+    assert acme.readiness().ready
+    assert acme.ignored("acme-1", Options(seed=1, effort="low", top_p=0.5)) == ("seed", "effort")
+    assert text(await collect(acme.stream(prompt(seed=1, temperature=0.5)))) == "Hi"
+    head, body = vendor.requests[0].split(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions ")
+    assert KEY.encode() in head
+    assert b'"temperature":0.5' in body
+    assert b"seed" not in body
+
+
+async def test_a_row_without_its_key_says_which_setting_is_missing(
+    session: aiohttp.ClientSession,
+) -> None:
+    acme = build(parts(session), (row("http://127.0.0.1:9"),))["acme"]
+    assert acme.readiness().note == "set ACME_KEY in .env and restart"
+    _, error = await failing(acme.stream(prompt()))
+    assert error.code == "provider_not_configured"
+
+
+@pytest.mark.parametrize("provider", ["deepseek", "local"])
+def test_every_row_of_the_catalog_names_its_provider(
+    session: aiohttp.ClientSession, provider: str
+) -> None:
+    one = build(parts(session))[provider]
+    assert {model.provider for model in one.models} == {provider}
+    assert one.id == provider
+    assert one.name
+    assert one.description
