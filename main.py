@@ -23,7 +23,7 @@ if sys.version_info < (3, 11):
 gc.disable()  # imports make next to no garbage: looking for it took a tenth of the start-up
 try:
     from lite_llm_chat import cli
-    from lite_llm_chat.app import create_app
+    from lite_llm_chat.app import application
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("lite_llm_chat"):
         raise  # a defect of ours: nothing that an installation would mend
@@ -38,4 +38,4 @@ gc.enable()
 if __name__ == "__main__":
     sys.exit(cli.main())
 
-app = create_app()
+app = application()

@@ -78,13 +78,24 @@ A figure is refused when a stream was not whole, or when the load client was bus
 """
 
 
-def document(rows: Sequence[Row], machine: str, pinned: bool, took_s: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Under which circumstances the figures were taken; `others` is the load average before."""
+
+    machine: str
+    pinned: bool
+    others: float
+    took_s: float
+
+
+def document(rows: Sequence[Row], setting: Setting) -> str:
     """The text of docs/benchmarks.md."""
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    cores = "server and load on different cores" if pinned else "not pinned to cores"
+    cores = "server and load on different cores" if setting.pinned else "not pinned to cores"
     return (
         "# Benchmarks\n\n"
-        f"Written by `make bench` on {when} in {took_s:.0f} s: {machine}; {cores}; "
+        f"Written by `make bench` on {when} in {setting.took_s:.0f} s: {setting.machine}; {cores}; "
+        f"load average before the start {setting.others:.1f}; "
         f"Python {platform.python_version()}, Linux {platform.release().split('-')[0]}.\n\n"
         f"{table(rows)}\n\n{READING}"
     )

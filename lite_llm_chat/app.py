@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any
 
 import aiohttp
+import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -51,6 +52,8 @@ from .store.database import Database
 from .store.location import Location
 
 TIDY_INTERVAL_S = 3600.0
+LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
+LAST_WORDS_S = 0.5  # after the drain, for responses that are still being read
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -93,6 +96,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def application() -> FastAPI:
+    """The application for a web server that imports it. A wrong setting ends the process with
+    its sentence."""
+    try:
+        return create_app()
+    except StartupError as error:
+        raise SystemExit(f"cannot start: {error.detail}") from None
+
+
 def _api(settings: Settings) -> APIRouter:
     api = APIRouter()
     for module in (catalog_routes, sessions, chat_routes, generations, files):
@@ -130,6 +142,9 @@ class _Lifespan:
             client = open_session(settings.connect_timeout_seconds)
             stack.push_async_callback(client.close)
             providers = _providers(settings, client)
+            local = providers["local"]
+            if isinstance(local, Local):
+                stack.push_async_callback(local.close)
             engine = Engine(eventlog, _policy(settings))
             chat = _chat(settings, database, eventlog, engine, providers)
             recovered = await chat.recover()
@@ -137,12 +152,10 @@ class _Lifespan:
                 log.warning("%d answers were cut when the server stopped: marked so", recovered)
             app.state.parts = _parts(settings, chat, database)
             drain = Drain(engine, eventlog, settings.drain_seconds)
+            stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
-            stack.callback(drain.listen())
             _in_background(stack, _tidy(chat, settings), "tidy")
-            local = providers["local"]
             if isinstance(local, Local) and _wants_local(settings):
-                stack.push_async_callback(local.close)
                 _in_background(stack, _load(local), "load-local-model")
             yield
 
@@ -155,6 +168,8 @@ class Drain:
         self._log = eventlog
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
+        self._servers: list[uvicorn.Server] = []
+        self._cut: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Refuse questions, send readers home, give running answers their time. The second call
@@ -171,6 +186,7 @@ class Drain:
         self._task = asyncio.create_task(self._engine.drain(self._seconds), name="drain")
         self._engine.draining = True
         self._log.send_readers_home()
+        self._cut = asyncio.create_task(self._cut_stuck_readers(), name="cut-stuck-readers")
 
     async def finish(self) -> None:
         """Return when no answer runs any more."""
@@ -178,6 +194,19 @@ class Drain:
             self.begin()
         assert self._task is not None
         await self._task
+        if self._cut is not None:
+            self._cut.cancel()
+
+    async def _cut_stuck_readers(self) -> None:
+        """The web server waits for every open connection. One whose client takes nothing never
+        closes by itself: after the drain it is dropped."""
+        assert self._task is not None
+        await asyncio.wait({self._task})
+        await asyncio.sleep(LAST_WORDS_S)
+        for server in self._servers:
+            for connection in list(server.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
 
     def listen(self) -> Callable[[], None]:
         """Hear SIGTERM and SIGINT before the web server does, which waits for open streams
@@ -186,6 +215,8 @@ class Drain:
             return lambda: None
         loop = asyncio.get_running_loop()
         before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+        owners = {getattr(handler, "__self__", None) for handler in before.values()}
+        self._servers = [owner for owner in owners if isinstance(owner, uvicorn.Server)]
 
         def hear(number: int, frame: FrameType | None) -> None:
             first = self._task is None
@@ -282,6 +313,7 @@ def _parts(settings: Settings, chat: Chat, database: Database) -> Parts:
         keep_alive_s=settings.keep_alive_seconds,
         upload_dir=Path(settings.upload_dir),
         max_upload_bytes=settings.max_upload_bytes,
+        now=stamps.now,
     )
 
 
@@ -290,6 +322,7 @@ async def _load(local: Local) -> None:
     if not local.readiness().ready:
         log.warning("local: %s", local.readiness().note)
         return
+    await asyncio.sleep(LOAD_GRACE_S)
     loop = asyncio.get_running_loop()
     started = loop.time()
     log.info("local: loading %s", local.models[0].name)

@@ -6,6 +6,7 @@ serve ─▶ bind the port (taken? say so) ─▶ start the application ─▶ p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -57,9 +58,8 @@ def serve(settings: Settings) -> int:
     )
     server = _Server(config, lambda: _greeting(settings, listener, *who_answers(app)))
     try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the reason was said before
+            server.run(sockets=[listener])
     finally:
         listener.close()
     return 0 if server.started else 1

@@ -201,14 +201,19 @@ class Engine:
         loop = asyncio.get_running_loop()
         total_end = run.started_at + self._policy.total_s
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
+        idle_s = self._policy.idle_s
+        slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0  # a timer set anew for each piece is dear
         try:
             async with asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer:
                 async with aclosing(run.provider.stream(run.prompt)) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Finish):
                             return _completed(piece)
-                        self._say(run, piece, loop.time())
-                        timer.reschedule(min(loop.time() + self._policy.idle_s, total_end))
+                        now = loop.time()
+                        self._say(run, piece, now)
+                        if now >= arm_again_at:
+                            arm_again_at = now + slack_s
+                            timer.reschedule(min(arm_again_at + idle_s, total_end))
                         await self._log.room(run.generation.id)
         except TimeoutError as cause:
             raise self._late(run, past_total=loop.time() >= total_end) from cause

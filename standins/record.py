@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-KEPT = 10_000
+KEPT = 2_000  # a request keeps its body
 T = TypeVar("T")
 
 
 class Record(list[T]):
-    """What happened, oldest first, the last ten thousand; each entry can be awaited once."""
+    """What happened, oldest first, the last two thousand; each entry can be awaited once."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -98,10 +98,10 @@ async def plain_stream(parts: Parts, generation: Generation) -> AsyncGenerator[b
 
 
 async def numbered_stream(
-    parts: Parts, generation: Generation, after: int
+    parts: Parts, generation: Generation, after: int, there: int
 ) -> AsyncGenerator[bytes, None]:
-    """The log after a number: what is there, `caught_up` once, then what comes."""
-    there = parts.chat.check_cursor(generation, after)
+    """The log after a number: what is there (up to number `there`, as it was when the request
+    was accepted), `caught_up` once, then what comes."""
     if not generation.logged:
         if after < there:
             message = MessageOut.of(await message_of(parts, generation))

@@ -13,6 +13,8 @@ from .models import AnswerIn, AnswerOut, ChatIn, TicketOut
 
 router = APIRouter(tags=["chat"], dependencies=[Depends(json_only)])
 
+PLAINLY = AnswerIn()  # an answer that is asked for without a body
+
 ANSWERS: dict[int | str, dict[str, object]] = {
     200: {
         "model": AnswerOut,
@@ -58,7 +60,7 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
     summary="Answer the same question again",
 )
 async def regenerate(
-    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn
+    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn = PLAINLY
 ) -> Response:
     """A second answer beside the first, which stays. The session's active branch ends in the
     new one."""
@@ -74,7 +76,7 @@ async def regenerate(
     summary="Go on from a cut answer",
 )
 async def continue_(
-    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn
+    request: Request, parts: PartsDep, key: KeyDep, message_id: MessageId, asked: AnswerIn = PLAINLY
 ) -> Response:
     """A sibling of an interrupted, cancelled, failed or length-cut answer that begins with its
     text and goes on from there. The cut one stays."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -33,6 +35,7 @@ class Parts:
     keep_alive_s: float
     upload_dir: FilePath
     max_upload_bytes: int
+    now: Callable[[], datetime]
 
 
 def _parts(request: Request) -> Parts:

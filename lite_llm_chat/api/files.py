@@ -16,7 +16,6 @@ from typing import Annotated, BinaryIO
 from fastapi import APIRouter, Path, Request, UploadFile
 from fastapi.responses import FileResponse
 
-from .. import stamps
 from ..errors import NotFound, TooLarge, WrongMediaType
 from ..store import files
 from .deps import PartsDep
@@ -40,11 +39,11 @@ def multipart_only(request: Request) -> None:
 
 async def upload(parts: PartsDep, file: UploadFile) -> FileOut:
     """Keep a file, at most MAX_UPLOAD_BYTES long."""
-    at = stamps.now()
+    at = parts.now()
     digest, size = await asyncio.to_thread(
         _store, file.file, parts.upload_dir, parts.max_upload_bytes
     )
-    name = FilePath((file.filename or "file").replace("\\", "/")).name[:255] or "file"
+    name = _shown_name(file.filename or "")
     media_type = (file.content_type or "application/octet-stream")[:255]
     record = files.StoredFile(digest, name, media_type, size, at)
     kept = await parts.database.write(lambda conn: files.keep(conn, record))
@@ -69,6 +68,13 @@ async def download(parts: PartsDep, file_id: FileId) -> FileResponse:
         "content-security-policy": "sandbox; default-src 'none'",
     }
     return FileResponse(path, media_type=record.media_type, filename=record.name, headers=headers)
+
+
+def _shown_name(given: str) -> str:
+    """The last part of a path, whichever way its slashes lean, without control characters."""
+    last = given.replace("\\", "/").rsplit("/", 1)[-1]
+    name = "".join(char for char in last if char.isprintable())[:255].strip()
+    return name if name.strip(".") else "file"
 
 
 def _store(source: BinaryIO, folder: FilePath, limit: int) -> tuple[str, int]:

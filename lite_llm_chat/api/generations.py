@@ -84,8 +84,8 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
 
 async def _follow(parts: PartsDep, generation_id: str, after: int) -> Response:
     generation = await parts.chat.generation(generation_id)
-    parts.chat.check_cursor(generation, after)
-    frames = answers.numbered_stream(parts, generation, after)
+    there = parts.chat.check_cursor(generation, after)
+    frames = answers.numbered_stream(parts, generation, after, there)
     return sse.EventStream(frames, {"x-generation-id": generation_id})
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from .. import stamps
 from ..domain import Message, Session
 from ..store import messages, sessions
 from ..store.database import Connection
@@ -48,7 +47,7 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> SessionDetail:
 async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     """A new, empty session."""
     choice = parts.chat.choose(wanted.provider, wanted.model)
-    at = stamps.now()
+    at = parts.now()
     session = await parts.database.write(
         lambda conn: sessions.create(conn, wanted.title, choice.provider, choice.model, at)
     )
@@ -60,7 +59,7 @@ async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
     """Change a session's title, provider or model."""
-    at = stamps.now()
+    at = parts.now()
 
     def work(conn: Connection) -> Session:
         session = sessions.get(conn, session_id)

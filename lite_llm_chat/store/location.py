@@ -13,12 +13,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 from ..errors import StartupError
 
 NETWORK_FILESYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "afs", "ceph", "glusterfs")
 ) | {"fuse.sshfs", "fuse.glusterfs"}
-PREFIX = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,27 @@ class Location:
 
     @classmethod
     def from_url(cls, url: str, *, allow_network: bool = False) -> Location:
-        """Raises StartupError for anything but `sqlite:///<file>`."""
-        if not url.startswith(PREFIX) or url in (PREFIX, PREFIX + ":memory:"):
+        """Raises StartupError for anything but `sqlite:///<file>`. A percent sign in the name is
+        written as %25, as in every URL."""
+        try:
+            parts = make_url(url)
+        except ArgumentError:
+            parts = None
+        if (
+            parts is None
+            or parts.drivername != "sqlite"
+            or parts.database in (None, "", ":memory:")
+            or parts.query
+        ):
             raise StartupError(
                 "DATABASE_URL must name a SQLite file, such as sqlite:///./chat_history.db"
+                " (with nothing behind the file's name)"
             )
-        return cls(Path(url.removeprefix(PREFIX)).expanduser().absolute(), allow_network)
+        return cls(Path(str(parts.database)).expanduser().absolute(), allow_network)
 
     @property
-    def url(self) -> str:
-        return f"{PREFIX}{self.path}"
+    def url(self) -> URL:
+        return URL.create("sqlite", database=str(self.path))
 
     def check(self) -> None:
         """Make the file if it is new (readable by its owner only) and refuse a folder that cannot
@@ -92,7 +105,13 @@ class Lock:
 
     def take(self) -> None:
         """Raises StartupError if another process holds it."""
-        handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as cause:
+            raise StartupError(
+                f"the file {self._path.name} beside the database cannot be opened for writing"
+                f" ({cause.strerror}): check the rights of its folder"
+            ) from cause
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as cause:

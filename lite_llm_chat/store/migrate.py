@@ -35,7 +35,7 @@ def migrate(engine: Engine, location: Location) -> None:
         if not tables:
             _create(engine)
             return
-        snapshot(location, location.path.with_name(f"{location.path.name}.before-{REVISION}"))
+        _keep_snapshot(location)
         log.info("database file of an earlier version found: migrating it")
         _upgrade(engine, stamp="0001" if revision is None else None)
     except DatabaseError as cause:
@@ -43,6 +43,22 @@ def migrate(engine: Engine, location: Location) -> None:
             f"the database file {location.path.name} cannot be read as this server's database:"
             " point DATABASE_URL elsewhere, or restore a backup"
         ) from cause
+
+
+def _keep_snapshot(location: Location) -> None:
+    try:
+        snapshot(location, location.path.with_name(f"{location.path.name}.before-{REVISION}"))
+    except (sqlite3.Error, OSError) as cause:
+        raise StartupError(
+            f"no snapshot of the database file {location.path.name} could be made, so it was not"
+            f" migrated ({_reason(cause)}): check the free space of its folder; if the file is"
+            " damaged, restore a backup"
+        ) from cause
+
+
+def _reason(cause: sqlite3.Error | OSError) -> str:
+    """The cause in the system's words, without a path."""
+    return str(cause.strerror) if isinstance(cause, OSError) else str(cause)
 
 
 def _state(conn: Connection) -> tuple[str | None, frozenset[str]]:

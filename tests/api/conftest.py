@@ -25,8 +25,9 @@ async def launch(settings: Settings) -> AsyncIterator[Launch]:
 
     yield start
     for product in running:
-        await logs_are_true(product)
-        await product.stop()
+        if product._task is not None:
+            await logs_are_true(product)
+            await product.stop()
 
 
 @pytest.fixture

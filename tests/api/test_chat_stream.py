@@ -15,9 +15,7 @@ from .follow import at_end, events, hold, messages, script, spoken, text_of
 
 @pytest.mark.readme("frame-session", "frame-content", "frame-done", "frame-format")
 @pytest.mark.readme("feature-streaming", "endpoint-chat-streaming")
-async def test_a_stream_is_exactly_these_bytes(
-    product: Product, upstream: DeepSeekStandIn
-) -> None:
+async def test_a_stream_is_exactly_these_bytes(product: Product, upstream: DeepSeekStandIn) -> None:
     gate = hold(upstream, "Hello there")
     async with product.request("POST", "/chat", question("Hi", stream=True)) as response:
         body = b""

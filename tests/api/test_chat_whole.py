@@ -80,8 +80,9 @@ async def test_the_whole_answer_is_the_message_of_the_session(product: Product) 
     assert answer == body["message"]
     assert list(asked) == MESSAGE_KEYS
     nothing = [name for name in MESSAGE_KEYS if asked[name] is None]
-    assert nothing == [n for n in MESSAGE_KEYS if n not in ("id", "role", "content", "created_at",
-                                                            "status")]
+    assert nothing == [
+        n for n in MESSAGE_KEYS if n not in ("id", "role", "content", "created_at", "status")
+    ]
 
 
 async def test_moments_are_iso_8601_in_utc(product: Product) -> None:
@@ -104,7 +105,7 @@ async def test_moments_are_iso_8601_in_utc(product: Product) -> None:
         (Status(401), 502, "provider_auth"),
         (Status(402), 502, "provider_balance"),
         (Status(429, headers=(("retry-after", "60"),)), 503, "provider_rate_limited"),
-        (ErrorEvent(after_tokens=1), 502, "provider_error"),
+        (ErrorEvent(after_tokens=1), 503, "provider_overloaded"),
     ],
 )
 async def test_a_failed_vendor_is_a_status_with_the_cause_and_where_the_text_is(

@@ -1,7 +1,7 @@
 """What must be true of every log, read from the rows; and how an error has to look.
 
-    I3  numbers run 1..n without a hole; one terminal event, last, iff the status is terminal
-    I4  the concatenated text events are the message's content, byte for byte
+I3  numbers run 1..n without a hole; one terminal event, last, iff the status is terminal
+I4  the concatenated text events are the message's content, byte for byte
 """
 
 from __future__ import annotations

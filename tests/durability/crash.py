@@ -140,7 +140,9 @@ async def _compare(
             replayed = await _again(client, watch, log)
             if not replayed.startswith(NOT_THE_LOG.sub(b"", watch.seen)):
                 damage.seen_lost += 1
-                damage.findings.append(f"I2: {log.id} lost what was seen: {watch.seen!r} is not the start of {replayed!r}")
+                damage.findings.append(
+                    f"I2: {log.id} lost what was seen: {watch.seen!r} is not the start of {replayed!r}"
+                )
             if watch.asked in sent:
                 missing = watch.unseen_tokens(sent[watch.asked], log.said())
                 damage.unseen_ms.append(missing * 1000 / TOKENS_PER_S)
@@ -161,9 +163,7 @@ async def _again(client: aiohttp.ClientSession, watch: Watch, log: oracle.Log) -
         return NOT_THE_LOG.sub(b"", await response.read())
 
 
-async def kill_often(
-    server: Server, upstream: DeepSeekStandIn, seed: int, kills: int
-) -> Damage:
+async def kill_often(server: Server, upstream: DeepSeekStandIn, seed: int, kills: int) -> Damage:
     """A number of rounds on one database; stops at the first damage."""
     damage = Damage()
     for number in range(kills):

@@ -59,7 +59,7 @@ class Server:
         self.folder = folder
         self.port = free_port()
         self.recovery_s = 0.0  # from the last start to the first 200
-        self._env = environment(folder, upstream_url, port=self.port, **settings)
+        self._env = environment(folder, upstream_url, **{"port": self.port, **settings})
         self._output = folder / f"output-{self.port}.txt"
         self._process: asyncio.subprocess.Process | None = None
 

@@ -27,23 +27,25 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat": (),
     "lite_llm_chat.errors": (),
     "lite_llm_chat.stamps": (),
-    "lite_llm_chat.config": (),
+    "lite_llm_chat.config": _ours("errors"),
     "lite_llm_chat.observe": (),
     "lite_llm_chat.domain": _ours("errors"),
     "lite_llm_chat.providers": _ours("domain errors providers"),
     "lite_llm_chat.store": _ours("domain errors stamps store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.context": _ours("domain errors"),
-    "lite_llm_chat.eventlog": _ours("domain store"),
+    "lite_llm_chat.eventlog": _ours("domain errors store"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
     "lite_llm_chat.turns": _ours("domain errors catalog context store"),
-    "lite_llm_chat.chat": _ours("domain errors catalog context engine eventlog store turns"),
+    "lite_llm_chat.chat": _ours(
+        "domain errors catalog context engine eventlog providers.base store turns"
+    ),
     "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context eventlog engine"
         " turns chat api"
     ),
-    "lite_llm_chat.cli": _ours("app config"),
+    "lite_llm_chat.cli": _ours("app config errors"),
     "main": _ours("app cli"),
     "standins": ("standins",),
     "bench": ("bench",),

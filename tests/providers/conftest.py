@@ -113,9 +113,13 @@ async def collect(pieces: AsyncIterator[Piece]) -> list[Piece]:
 async def failing(pieces: AsyncIterator[Piece]) -> tuple[list[Piece], UpstreamError]:
     """The pieces before an error, and the error."""
     before: list[Piece] = []
-    with pytest.raises(UpstreamError) as caught:
+
+    async def take() -> None:
         async for piece in pieces:
-            before.append(piece)
+            before.append(piece)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(UpstreamError) as caught:
+        await take()
     return before, caught.value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -268,5 +269,5 @@ def test_any_cut_of_an_answer_gives_the_same_answer(
     lines = [json.dumps(one, ensure_ascii=escaped) for one in [*chunks, {**STOP, "model": "m"}]]
     data = "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode()
     marks = sorted({0, len(data), *(mark % len(data) for mark in at)})
-    parts = [data[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    parts = [data[a:b] for a, b in pairwise(marks)]
     assert merged(decoded(*parts, may_be_empty=True)) == merged(decoded(data, may_be_empty=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=20).map(
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     marks = sorted({0, len(data), *(mark % (len(data) + 1) for mark in at)})
-    return [data[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(marks)]
 
 
 def frames(*parts: bytes) -> list[Frame]:
@@ -49,7 +51,9 @@ def reference(data: bytes) -> list[Frame]:
     """The standard, read slowly: line by line, field by field."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    found, values, event = [], [], b""
+    found: list[Frame] = []
+    values: list[bytes] = []
+    event = b""
     for line in [*lines, b""]:
         name, _, value = line.partition(b":")
         value = value[1:] if value.startswith(b" ") else value
@@ -100,9 +104,13 @@ def test_a_field_named_error_is_an_error_event() -> None:
 @pytest.mark.parametrize("flood", [b"x" * 10, b"data: xxxx\n", b"data:\n"])
 def test_an_event_without_end_is_refused_before_it_fills_the_memory(flood: bytes) -> None:
     splitter = SseSplitter(max_bytes=100)
-    with pytest.raises(UpstreamError) as caught:
+
+    def pour() -> None:
         for _ in range(1000):
             splitter.feed(flood)
+
+    with pytest.raises(UpstreamError) as caught:
+        pour()
     assert caught.value.code == "upstream_garbage"
 
 

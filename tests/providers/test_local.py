@@ -137,13 +137,15 @@ async def test_a_reader_that_leaves_stops_the_engine(local: Local, words: str) -
         await first
     else:
         before = cpu_ticks()
-        while cpu_ticks() - before < 10:  # until the prompt is being read
+        while cpu_ticks() - before < 10:  # noqa: ASYNC110 - the engine rings no bell
             await asyncio.sleep(0.01)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
     await pieces.aclose()
-    assert await seconds_until_idle() < 1.5  # measured: 0.1 s, inside a long prompt up to 0.6
+    # Measured on a quiet machine: 0.1 s, inside a long prompt up to 0.6 s. Left alone it would
+    # compute for another 7 s or more.
+    assert await seconds_until_idle() < 4
 
 
 @on_board

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import openai
 import pytest
 
 from standins.behaviours import FailThen, Status
 from standins.deepseek import DeepSeekStandIn
 
-ASK = [{"role": "user", "content": "Tell me about the harbour."}]
+ASK: list[Any] = [{"role": "user", "content": "Tell me about the harbour."}]
 
 
 async def test_it_streams_reasoning_then_content_then_usage(
@@ -17,7 +19,8 @@ async def test_it_streams_reasoning_then_content_then_usage(
     stream = await client.chat.completions.create(
         model="deepseek-flash", messages=ASK, stream=True, stream_options={"include_usage": True}
     )
-    reasoning, content, finish, usage = "", "", None, None
+    reasoning, content, finish = "", "", ""
+    usage: Any = None
     async for chunk in stream:
         delta = chunk.choices[0].delta
         thought = getattr(delta, "reasoning_content", None) or ""
@@ -39,7 +42,7 @@ async def test_it_streams_reasoning_then_content_then_usage(
 async def test_the_same_question_gets_the_same_answer_with_and_without_streaming(
     client: openai.AsyncOpenAI,
 ) -> None:
-    whole = await client.chat.completions.create(model="deepseek-flash", messages=ASK)
+    whole: Any = await client.chat.completions.create(model="deepseek-flash", messages=ASK)
     stream = await client.chat.completions.create(model="deepseek-flash", messages=ASK, stream=True)
     parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert "".join(parts) == whole.choices[0].message.content
@@ -47,30 +50,32 @@ async def test_the_same_question_gets_the_same_answer_with_and_without_streaming
 
 
 async def test_another_question_gets_another_answer(client: openai.AsyncOpenAI) -> None:
-    other = [{"role": "user", "content": "And the bridge?"}]
+    other: list[Any] = [{"role": "user", "content": "And the bridge?"}]
     one = await client.chat.completions.create(model="deepseek-flash", messages=ASK)
     two = await client.chat.completions.create(model="deepseek-flash", messages=other)
     assert one.choices[0].message.content != two.choices[0].message.content
 
 
 async def test_a_say_line_is_answered_word_for_word(client: openai.AsyncOpenAI) -> None:
-    ask = [{"role": "user", "content": "Please.\nsay: Grüße, 河 and 🙂  twice\nThanks."}]
+    ask: list[Any] = [{"role": "user", "content": "Please.\nsay: Grüße, 河 and 🙂  twice\nThanks."}]
     answer = await client.chat.completions.create(model="deepseek-flash", messages=ask)
     assert answer.choices[0].message.content == "Grüße, 河 and 🙂  twice"
 
 
 async def test_a_prefix_is_continued_and_only_the_rest_is_said(upstream: DeepSeekStandIn) -> None:
     async with openai.AsyncOpenAI(base_url=f"{upstream.url}/beta", api_key="sk-test") as beta:
-        whole = await beta.chat.completions.create(model="deepseek-flash", messages=ASK)
+        whole: Any = await beta.chat.completions.create(model="deepseek-flash", messages=ASK)
         text = whole.choices[0].message.content
-        half = {"role": "assistant", "content": text[:37], "prefix": True}
-        rest = await beta.chat.completions.create(model="deepseek-flash", messages=[*ASK, half])
+        half: Any = {"role": "assistant", "content": text[:37], "prefix": True}
+        rest: Any = await beta.chat.completions.create(
+            model="deepseek-flash", messages=[*ASK, half]
+        )
     assert text[:37] + rest.choices[0].message.content == text
 
 
 async def test_a_tool_is_called_when_the_choice_requires_it(client: openai.AsyncOpenAI) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    tools = [{"type": "function", "function": {"name": "look", "parameters": schema}}]
+    tools: list[Any] = [{"type": "function", "function": {"name": "look", "parameters": schema}}]
     stream = await client.chat.completions.create(
         model="deepseek-flash",
         messages=ASK,
@@ -79,7 +84,7 @@ async def test_a_tool_is_called_when_the_choice_requires_it(client: openai.Async
         stream=True,
         extra_body={"thinking": {"type": "disabled"}},
     )
-    rows = []
+    rows: list[Any] = []
     finish = None
     async for chunk in stream:
         rows += chunk.choices[0].delta.tool_calls or []

@@ -27,8 +27,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a retired name",
         {"model": "deepseek-chat"},
-        "The supported API model names are deepseek-flash or deepseek-v4-pro, "
-        "but you passed deepseek-chat.",
+        (
+            "The supported API model names are deepseek-flash or deepseek-v4-pro, "
+            "but you passed deepseek-chat."
+        ),
     ),
     ("the other retired name", {"model": "deepseek-reasoner"}, "you passed deepseek-reasoner."),
     ("a foreign name", {"model": "gpt-9"}, "but you passed gpt-9."),
@@ -38,8 +40,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a message that is no object",
         {"messages": ["hi"]},
-        f'{SERDE}messages[0]: invalid type: string "hi", '
-        "expected internally tagged enum ChatCompletionRequestMessage at line 1 column",
+        (
+            f'{SERDE}messages[0]: invalid type: string "hi", '
+            "expected internally tagged enum ChatCompletionRequestMessage at line 1 column"
+        ),
     ),
     (
         "a role nobody has",
@@ -79,8 +83,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a tool message for another call",
         messages(CALLED, {"role": "tool", "content": "x", "tool_call_id": "c9"}),
-        f"{ANSWERS} each 'tool_call_id', The following tool_call_ids did not have response "
-        "messages: c1",
+        (
+            f"{ANSWERS} each 'tool_call_id', The following tool_call_ids did not have response "
+            "messages: c1"
+        ),
     ),
     (
         "a call that is not answered",
@@ -136,8 +142,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "JSON without saying so",
         {"response_format": {"type": "json_object"}},
-        "Prompt must contain the word 'json' in some form to use 'response_format' of type "
-        "'json_object'.",
+        (
+            "Prompt must contain the word 'json' in some form to use 'response_format' of type "
+            "'json_object'."
+        ),
     ),
     (
         "an unknown format",
@@ -153,8 +161,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "an effort nobody knows",
         {"reasoning_effort": "extreme"},
-        f"{SERDE}reasoning_effort: unknown variant `extreme`, expected one of `none`, `minimal`, "
-        "`low`, `medium`, `high`, `xhigh`, `max` at line 1 column",
+        (
+            f"{SERDE}reasoning_effort: unknown variant `extreme`, expected one of `none`, "
+            "`minimal`, `low`, `medium`, `high`, `xhigh`, `max` at line 1 column"
+        ),
     ),
     (
         "a switch in between",
@@ -197,8 +207,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "more than fits the window",
         {"messages": [{"role": "user", "content": "word" * 700_000}], "max_tokens": 393216},
-        "This model's maximum context length is 1048576 tokens. However, you requested 1093218 "
-        "tokens (700002 in the messages, 393216 in the completion).",
+        (
+            "This model's maximum context length is 1048576 tokens. However, you requested 1093218 "
+            "tokens (700002 in the messages, 393216 in the completion)."
+        ),
     ),
 ]
 
@@ -217,25 +229,36 @@ async def test_it_refuses(upstream: DeepSeekStandIn, fields: dict[str, Any], sen
     assert (own in said.head) == (not said.error.startswith("Failed to"))
 
 
+YES = {"role": "assistant", "content": "Yes."}
+EDGES = {
+    "temperature": 2,
+    "top_p": 1,
+    "max_tokens": 393216,
+    "presence_penalty": -2,
+    "frequency_penalty": 2,
+    "stop": ["zzz"] * 16,
+    "logprobs": True,
+    "top_logprobs": 20,
+}
+JSON_MODE = {
+    "response_format": {"type": "json_object"},
+    "messages": [{"role": "user", "content": "as JSON, please"}],
+}
+ANSWERED = {"role": "tool", "content": "sunny", "tool_call_id": "c1"}
+THOUGHT = {**YES, "reasoning_content": ""}
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("a retired model whose name still works", {"model": "deepseek-v4-flash"}),
-    ("empty reasoning beside tools", {"tools": [TOOL], **messages(
-        {"role": "assistant", "content": "Yes.", "reasoning_content": ""}, *HELLO)}),
-    ("no reasoning beside tools without thinking", {"tools": [TOOL], **NO_THINKING, **messages(
-        {"role": "assistant", "content": "Yes."}, *HELLO)}),
-    ("no reasoning without tools", messages({"role": "assistant", "content": "Yes."}, *HELLO)),
-    ("a required tool without thinking", {"tools": [TOOL], "tool_choice": "required", **NO_THINKING}),
-    ("a call that is answered", {"tools": [TOOL], **messages(
-        CALLED, {"role": "tool", "content": "sunny", "tool_call_id": "c1"})}),
+    ("empty reasoning beside tools", {"tools": [TOOL], **messages(THOUGHT, *HELLO)}),
+    ("tools without thinking", {"tools": [TOOL], **NO_THINKING, **messages(YES, *HELLO)}),
+    ("no reasoning without tools", messages(YES, *HELLO)),
+    ("a required tool", {"tools": [TOOL], "tool_choice": "required", **NO_THINKING}),
+    ("a call that is answered", {"tools": [TOOL], **messages(CALLED, ANSWERED)}),
     ("an image for flash", {"messages": [{"role": "user", "content": IMAGE}]}),
-    ("the edges of all ranges", {"temperature": 2, "top_p": 1, "max_tokens": 393216,
-        "presence_penalty": -2, "frequency_penalty": 2, "stop": ["zzz"] * 16,
-        "logprobs": True, "top_logprobs": 20}),
+    ("the edges of all ranges", EDGES),
     ("null for what is optional", {"temperature": None, "stop": None, "tools": None}),
     ("fields that nobody knows", {"max_completion_tokens": 5, "seed": 1, "colour": "red"}),
-    ("JSON when the prompt says so", {"response_format": {"type": "json_object"},
-        "messages": [{"role": "user", "content": "as JSON, please"}]}),
-]  # fmt: skip
+    ("JSON when the prompt says so", JSON_MODE),
+]
 
 
 @pytest.mark.parametrize("fields", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])

@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.execute("DROP TABLE plain_sessions")
     _make_indexes()
     _make_generations()
+    _make_events()
     _make_idempotency_keys()
     _make_files()
 
@@ -147,6 +148,9 @@ def _make_generations() -> None:
         f" WHEN NOT (OLD.{LIVE})"
         " BEGIN SELECT raise(ABORT, 'a terminal generation never changes'); END"
     )
+
+
+def _make_events() -> None:
     op.create_table(
         "events",
         sa.Column(

@@ -1,0 +1,74 @@
+"""Each program of the cookbook does what it says, against a running product."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lite_llm_chat.config import Settings
+from standins.behaviours import Answer, Stall
+from standins.deepseek import DeepSeekStandIn
+from tests.conftest import Product
+
+from .conftest import python, run
+from .cutter import Cutter
+
+STORY = " ".join(f"word{n}" for n in range(1, 61))
+
+
+def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
+    programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
+    assert programs == {"stream.py", "stream.sh", "ask_later.py", "stop.py"}
+    text = (cookbook / "README.md").read_text("utf-8")
+    assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
+
+
+async def test_stream_prints_the_answer_once_though_its_connection_breaks(
+    product: Product, cookbook: Path
+) -> None:
+    async with Cutter(product.url, bytes_each=700) as cutter:
+        ran = await python(cookbook / "stream.py", f"say: {STORY}", cutter.url)
+        assert cutter.cuts > 1
+    assert (ran.code, ran.out) == (0, f"{STORY}\n[completed]\n")
+
+
+async def test_a_refused_question_is_the_sentence_of_the_server(
+    settings: Settings, cookbook: Path
+) -> None:
+    keyless = {"deepseek_api_key": None, "default_provider": "deepseek"}
+    product = await Product(settings.model_copy(update=keyless)).start()
+    for name in ("stream.py", "ask_later.py", "stop.py"):
+        ran = await python(cookbook / name, "Hello!", product.url)
+        assert (ran.code, ran.out) == (1, "")
+        assert "503: deepseek cannot answer: set DEEPSEEK_API_KEY" in ran.err
+    await product.stop()
+
+
+async def test_curl_shows_the_frames_and_what_was_kept(product: Product, cookbook: Path) -> None:
+    question = 'say: Hello there, "friend"'
+    ran = await run("sh", str(cookbook / "stream.sh"), question, product.url)
+    assert (ran.code, ran.err) == (0, "")
+    *frames, kept = ran.out.strip().split("\n\n")
+    assert frames[0].startswith('data: {"session_id": 1')
+    assert frames[-1] == 'data: {"done": true}'
+    assert json.loads(kept)["messages"][1]["content"] == 'Hello there, "friend"'
+
+
+async def test_a_question_that_is_asked_twice_is_answered_once(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path
+) -> None:
+    ran = await python(cookbook / "ask_later.py", "say: Paris", product.url)
+    assert (ran.code, ran.out) == (0, "completed: Paris\n")
+    assert len(upstream.chats) == 1
+
+
+async def test_a_stopped_answer_keeps_its_words(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path
+) -> None:
+    upstream.play(Answer(reasoning_tokens=2), Stall(after_tokens=6))
+    ran = await python(cookbook / "stop.py", f"say: {STORY}", product.url)
+    await upstream.wait_for_disconnect()
+    status, _, text = ran.out.strip().partition(": ")
+    assert (ran.code, status) == (0, "cancelled")
+    assert text
+    assert STORY.startswith(text)
