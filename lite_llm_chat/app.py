@@ -154,6 +154,7 @@ class _Lifespan:
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
+            stack.push_async_callback(chat.settle)
             _in_background(stack, _tidy(chat, settings), "tidy")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
@@ -194,6 +195,7 @@ class Drain:
             self.begin()
         assert self._task is not None
         await self._task
+        await self._engine.drain(0)  # a question that was being accepted when the drain began
         if self._cut is not None:
             self._cut.cancel()
 

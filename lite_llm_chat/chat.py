@@ -346,6 +346,12 @@ class Chat:
             else:
                 await self._bury(rival)
 
+    async def settle(self) -> None:
+        """Return when no question is in the middle of being accepted and no answer in the middle
+        of being stopped, whether or not somebody waits for that."""
+        while busy := {*self._accepting, *self._leaving}:
+            await asyncio.wait(busy)
+
     # ── housekeeping ──────────────────────────────────────────────────────────────────────
 
     async def recover(self) -> int:

@@ -30,6 +30,7 @@ from .providers.base import Provider
 
 BACKOFF_S = (0.5, 8.0)  # the first pause before a retry, and the longest
 FIRST_PIECE_S = 120.0
+LAST_WRITE_S = 2.0  # for the ends of what was interrupted at shutdown
 LONGEST_WISH_S = 20.0  # a vendor that wants a longer pause is not asked again
 
 log = logging.getLogger("lite_llm_chat.engine")
@@ -123,18 +124,26 @@ class Engine:
 
     async def drain(self, seconds: float) -> None:
         """Let what runs finish within some seconds (`hurry` cuts the wait), interrupt the rest,
-        and return when every end is stored."""
+        and return when every end is stored, or the disk has refused it for LAST_WRITE_S."""
         self.draining = True
         runners = [run.runner for run in self._runs.values() if run.runner]
-        if runners:
-            finished = asyncio.gather(*runners)
-            finished.add_done_callback(lambda _: self._hurry.set())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._hurry.wait()
-            for generation_id in list(self._runs):
-                self.cancel(generation_id, "shutdown")
-            await finished
+        if not runners:
+            return
+        finished = asyncio.gather(*runners)
+        finished.add_done_callback(lambda _: self._hurry.set())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        for generation_id in list(self._runs):
+            self.cancel(generation_id, "shutdown")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITE_S):
+                await asyncio.shield(finished)
+        if not finished.done():
+            log.error(
+                "the disk refuses the ends of %d answers: the next start stores them",
+                len(self._runs),
+            )
 
     def hurry(self) -> None:
         """Cut a drain short."""
@@ -214,7 +223,7 @@ class Engine:
                         if now >= arm_again_at:
                             arm_again_at = now + slack_s
                             timer.reschedule(min(arm_again_at + idle_s, total_end))
-                        await self._log.room(run.generation.id)
+                        await self._log.beat()
         except TimeoutError as cause:
             raise self._late(run, past_total=loop.time() >= total_end) from cause
         raise UpstreamError(

@@ -39,7 +39,7 @@ from .store.database import Connection, Database
 MAX_INTERVAL_S = 0.25
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
-BACKLOG_LIMIT = 256 * 1024  # characters that wait before the source is held
+DRAW_TURNS = 4  # a source wakes, its socket is polled, read, and what was read is decoded
 MEMORY_LIMIT = 256 * 1024  # characters of a running log that readers are served from
 
 log = logging.getLogger("lite_llm_chat.eventlog")
@@ -59,8 +59,6 @@ class _Live:
         self.memory_size = 0
         self.readers = 0
         self.bell = asyncio.Event()  # rung, and replaced, at every publication
-        self.room = asyncio.Event()  # clear while the source must wait
-        self.room.set()
         self.over = asyncio.Event()  # set when the end is committed, or the log was given up
 
     def add(self, body: Text | Reasoning) -> None:
@@ -70,14 +68,11 @@ class _Live:
         else:
             self.pending.append((kind, [body.text]))
         self.pending_size += len(body.text)
-        if self.pending_size > BACKLOG_LIMIT:
-            self.room.clear()
 
     def take(self) -> list[Event]:
         """What waited, merged and numbered, the end excluded."""
         merged = [kind("".join(parts)) for kind, parts in self.pending]
         self.pending, self.pending_size = [], 0
-        self.room.set()
         return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
 
     def since(self, after: int) -> Sequence[Event] | None:
@@ -126,6 +121,8 @@ class EventLog:
         self._urgent: dict[_Live, None] = {}
         self._work = asyncio.Event()  # something is dirty
         self._hurry = asyncio.Event()  # something is urgent
+        self._beat = asyncio.Event()  # rung, and replaced, at every tick
+        self._resting = 0  # sources that wait for it
         self._closing = asyncio.Event()  # readers are sent home
         self._task: asyncio.Task[None] | None = None
         self.broken = False
@@ -153,18 +150,24 @@ class EventLog:
         return generation_id in self._live
 
     def append(self, generation_id: str, body: Text | Reasoning) -> None:
-        """Let a piece wait for the next flush. Never blocks; see `room`."""
+        """Let a piece wait for the next flush. Never blocks; see `beat`."""
         live = self._live.get(generation_id)
         if live is None or live.ending is not None:
             return
         live.add(body)
         self._mark(live, urgent=not live.begun or live.pending_size >= PENDING_LIMIT)
 
-    async def room(self, generation_id: str) -> None:
-        """Wait while too much waits for the disk. Holding the source here bounds memory."""
-        live = self._live.get(generation_id)
-        if live is not None and not live.room.is_set():
-            await live.room.wait()
+    async def beat(self) -> None:
+        """Wait for the next tick. A source that rests here between two draws is woken once a
+        flush instead of once a token, and waits as long as a slow disk needs: what it has not
+        drawn stays with the vendor, so memory is bounded."""
+        beat = self._beat
+        self._resting += 1
+        self._work.set()
+        try:
+            await beat.wait()
+        finally:
+            self._resting -= 1
 
     async def end(self, generation_id: str, ended: Ended) -> None:
         """Commit what waits and the last event; returns when they are on disk. A second end is
@@ -190,31 +193,38 @@ class EventLog:
         self._task = asyncio.create_task(self._serve(), name="eventlog-flush")
 
     async def close(self) -> None:
-        """Stop flushing. All logs must have ended before."""
+        """Stop flushing. A log that has not ended is given up: the next start ends it."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        for live in list(self._live.values()):
+            self._forget(live)
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         next_tick = 0.0
         while True:
             await self._work.wait()
-            wait_s = next_tick - loop.time()
-            if wait_s > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await self._hurry.wait()
-            started = loop.time()
-            due = started >= next_tick
-            parts = self._take(self._dirty if due else self._urgent)
-            if not parts:
+            if await _rung(self._hurry, next_tick - loop.time()):
+                await self._flush(self._take(self._urgent))
                 continue
-            await self._flush(parts)
-            if due:
-                took_s = loop.time() - started
-                next_tick = loop.time() + min(MAX_INTERVAL_S, max(self._interval_s, 2 * took_s))
+            began = loop.time()
+            await self._draw()
+            drawn = loop.time()
+            await self._flush(self._take(self._dirty))
+            pause_s = max(self._interval_s, 2 * (loop.time() - drawn))
+            next_tick = began + min(MAX_INTERVAL_S, pause_s)
+
+    async def _draw(self) -> None:
+        """Wake the sources and let them bring what has come since the last tick: a few turns of
+        the event loop, in which their sockets are read."""
+        if not self._resting:
+            return
+        beat, self._beat = self._beat, asyncio.Event()
+        beat.set()
+        for _ in range(DRAW_TURNS):
+            await asyncio.sleep(0)
 
     def _take(self, chosen: dict[_Live, None]) -> list[_Part]:
         parts = []
@@ -230,7 +240,7 @@ class EventLog:
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins
             parts.append(_Part(live, events, begins, ending))
-        if not self._dirty:
+        if not self._dirty and not self._resting:
             self._work.clear()
         if not self._urgent:
             self._hurry.clear()
@@ -238,6 +248,8 @@ class EventLog:
 
     async def _flush(self, parts: list[_Part]) -> None:
         """Commit and publish. One log that the rows refuse is given up alone."""
+        if not parts:
+            return
         try:
             await self._commit(parts)
         except Exception as cause:
@@ -346,6 +358,8 @@ class EventLog:
 
 
 async def _rung(bell: asyncio.Event, within_s: float) -> bool:
+    if within_s <= 0 or bell.is_set():
+        return within_s > 0
     try:
         async with asyncio.timeout(within_s):
             await bell.wait()

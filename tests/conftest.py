@@ -117,7 +117,7 @@ class Product:
 
     async def start(self) -> Self:
         app = create_app(self.settings)
-        listener = socket.socket()
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none")

@@ -45,8 +45,7 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
             parts.chat.cancel_soon(ticket.generation_id)
 
     if asked.stream:
-        generation = await parts.chat.generation(ticket.generation_id)
-        return sse.EventStream(plain_stream(parts, generation), headers, left)
+        return sse.EventStream(plain_stream(parts, ticket), headers, left)
     message = await sse.while_connected(request.receive, parts.chat.answer(ticket.generation_id))
     if message is None:
         left()
@@ -82,13 +81,15 @@ def _failure(message: Message, code: str, detail: str, where: dict[str, object])
     return error
 
 
-async def plain_stream(parts: Parts, generation: Generation) -> AsyncGenerator[bytes, None]:
+async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, None]:
     """The log in the dialect of POST /chat, from its start."""
-    if not generation.logged:
-        yield sse.plain_snapshot(await message_of(parts, generation))
-        return
+    if ticket.replayed:  # only then may the log be so old that it was pruned
+        generation = await parts.chat.generation(ticket.generation_id)
+        if not generation.logged:
+            yield sse.plain_snapshot(await message_of(parts, generation))
+            return
     last: Event | None = None
-    groups = parts.chat.follow(generation.id, 0, parts.keep_alive_s)
+    groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)
     async with aclosing(groups):
         async for group in groups:
             yield b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE

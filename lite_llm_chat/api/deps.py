@@ -1,6 +1,7 @@
 """What every route may reach: the parts that the assembler built, and a few checks of the request.
 
-Parsing happens here once; inside, values are true.
+Parsing happens here once; inside, values are true. Every dependency is `async`, though none waits:
+the framework would send a plain function to a thread and back, for each request.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class Parts:
     now: Callable[[], datetime]
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
     return parts
 
 
-def json_only(request: Request) -> None:
+async def json_only(request: Request) -> None:
     """A body must say that it is JSON, so that no web page can post one by a plain form."""
     if request.method not in ("POST", "PATCH", "PUT"):
         return
@@ -60,7 +61,7 @@ def json_only(request: Request) -> None:
         )
 
 
-def idempotency_key(
+async def idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(description="Any 1 to 255 printable ASCII characters: the request counts once"),

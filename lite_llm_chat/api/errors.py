@@ -9,7 +9,9 @@ anything else        500 `internal_error`, and the log has the rest
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +28,8 @@ PLAIN = {  # what the framework refuses by itself: code and sentence
     405: ("method_not_allowed", "this address does not take that method: see the Allow header"),
     413: ("body_too_large", "the body is larger than this server takes: send less at once"),
 }
+
+_TYPE_NAMES = ("function-after[", "list[")  # pydantic's words for the members of a union
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -94,6 +98,14 @@ def problem(
     return JSONResponse(body, status, media_type=MEDIA_TYPE)
 
 
+def _finding(found: Mapping[str, Any]) -> dict[str, object]:
+    """What is wrong and where, without the input and without the names of our own types."""
+    place = [part for part in found["loc"] if not str(part).startswith(_TYPE_NAMES)]
+    reason = found["ctx"]["error"] if found["type"] == "json_invalid" else None
+    message = f"{found['msg']}: {reason}" if reason else found["msg"]
+    return {"type": found["type"], "loc": place, "msg": message}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app this way."""
 
@@ -103,11 +115,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        findings = [
-            {"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]}
-            for one in error.errors()
-        ]
-        return problem(422, findings, "validation_error")
+        return problem(422, [_finding(one) for one in error.errors()], "validation_error")
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:

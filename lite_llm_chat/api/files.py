@@ -28,7 +28,7 @@ FileId = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 CHUNK_BYTES = 256 * 1024
 
 
-def multipart_only(request: Request) -> None:
+async def multipart_only(request: Request) -> None:
     """Raises WrongMediaType unless the body is a multipart form."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise WrongMediaType(

@@ -1,14 +1,18 @@
-"""The outermost layer: a mark for every request, and a start-up that fails in one sentence.
+"""The outermost layer: a mark for every request, a bound for every body, and a start-up that
+fails in one sentence.
 
-Pure ASGI: it touches the first message of a response and nothing of a stream.
+Pure ASGI: it counts the bytes of a request as they are read, touches the first message of a
+response and nothing of a stream.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import StartupError
@@ -17,10 +21,18 @@ log = logging.getLogger("lite_llm_chat")
 
 
 class Edge:
-    """Adds `X-Request-Id` and `X-Content-Type-Options`; turns a StartupError into its sentence."""
+    """Adds `X-Request-Id` and `X-Content-Type-Options`; refuses a body over `max_body_bytes` (or
+    over what `larger` says of its path); turns a StartupError into its sentence."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int | None = None,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -41,7 +53,10 @@ class Edge:
                 headers.setdefault("x-content-type-options", "nosniff")
             await send(message)
 
-        await self._app(scope, receive, marked)
+        limit = self._larger.get(scope["path"], self._max_body_bytes)
+        await self._app(
+            scope, receive if limit is None else _bounded(scope, receive, limit), marked
+        )
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The framework would report a failed start with its whole traceback; whoever starts a
@@ -63,3 +78,22 @@ class Edge:
             for message in failure:
                 await send(message)
             raise
+
+
+def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """`receive` that raises 413 where the body is, or says that it will be, over the limit."""
+    declared = Headers(scope=scope).get("content-length", "")
+    size = int(declared) if declared.isdecimal() else 0
+    read = 0
+
+    async def bounded() -> Message:
+        nonlocal read
+        if size > limit:
+            raise HTTPException(413)
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise HTTPException(413)
+        return message
+
+    return bounded

@@ -173,16 +173,33 @@ class Reply:
 
     async def read(self) -> bytes:
         """The bytes that have come since the last call, at least one; b"" at the end of the
-        body. Raises UpstreamError `upstream_truncated` if the connection broke before."""
+        body. Raises UpstreamError `upstream_truncated` if the connection broke before.
+
+        Between two calls the socket is left alone: a caller that comes once a tick pays for one
+        read of all that has come, not for one a token, and what it does not take stays with the
+        vendor."""
         while True:
+            self._listen(True)
             try:
                 data = await self._response.content.readany()
             except _BROKEN as error:
                 raise truncated(self._who) from error
+            self._listen(False)
             if not data or self._inflate is None:
                 return data
             if plain := self._inflate(data):
                 return plain
+
+    def _listen(self, on: bool) -> None:
+        """Read from the socket, or let it wait. At the end of the body the connection belongs to
+        the pool again and must not be touched."""
+        connection = self._response.connection
+        if connection is None or connection.transport is None:
+            return
+        if on:
+            connection.transport.resume_reading()
+        else:
+            connection.transport.pause_reading()
 
     async def complaint(self) -> bytes:
         """What an error reply says: at most `MAX_ERROR_BYTES`, and only what comes within a few
@@ -201,6 +218,7 @@ class Reply:
     async def settle(self) -> None:
         """Take the end of the body off the line if it comes within an instant, so that the
         connection can serve the next request. What it says does not matter any more."""
+        self._listen(True)
         try:
             async with asyncio.timeout(_DRAIN_S):
                 while await self._response.content.readany():

@@ -85,11 +85,11 @@ class Database:
         self._thread.start()
 
     async def close(self) -> None:
-        """Commit what waits, then let go of the file."""
-        if self._thread is not None:
+        """Commit what waits, then let go of the file. Whoever comes later is refused."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
             self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+            await asyncio.to_thread(thread.join)
         self._readers.shutdown(wait=True)
         self._reading.dispose()
         self._writing.dispose()
@@ -97,14 +97,20 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """The function's result, from one consistent view. Raises StorageUnavailable."""
+        self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Work[T]) -> T:
         """The function's result, once it is committed. Raises what the function raised (then
         nothing of it is stored), RuleBroken, or StorageUnavailable."""
+        self._require_open()
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._queue.put(job)
         return await job.future  # type: ignore[return-value]
+
+    def _require_open(self) -> None:
+        if self._thread is None:
+            raise StorageUnavailable("the database is closed: the server is stopping")
 
     async def probe(self) -> bool:
         """Whether a write is taken now; tried for real only if the last one was refused."""
@@ -125,23 +131,27 @@ class Database:
     # ── the writer thread ─────────────────────────────────────────────────────────────────
 
     def _serve(self) -> None:
-        open_ = True
-        while open_:
-            job = self._queue.get()
-            group: list[_Job] = []
-            while job is not None:
-                group.append(job)
-                if len(group) == GROUP_LIMIT:
-                    break
-                try:
-                    job = self._queue.get_nowait()
-                except Empty:
-                    break
-            open_ = job is not None
-            if group:
-                self._commit(group)
-                loop = group[0].future.get_loop()
-                loop.call_soon_threadsafe(_settle, group)
+        while self._serve_group():
+            pass
+
+    def _serve_group(self) -> bool:
+        """Commit what waits, once something does; False if that is the end. Nothing of a group
+        is held while the next one is waited for."""
+        job = self._queue.get()
+        group: list[_Job] = []
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP_LIMIT:
+                break
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+        if group:
+            self._commit(group)
+            loop = group[0].future.get_loop()
+            loop.call_soon_threadsafe(_settle, group)
+        return job is not None
 
     def _commit(self, group: list[_Job]) -> None:
         if self._try(group) or len(group) == 1:

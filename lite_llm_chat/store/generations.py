@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ..domain import LIVE, Body, Ended, Event, Generation, fold
 from ..errors import NotFound
@@ -31,6 +31,29 @@ from .codec import (
 from .tables import events, generations, sessions
 
 EVENT_PAGE = 500  # rows of a log read at a time
+
+
+_IS_LIVE = generations.c.status.in_(LIVE)
+_ONE = select(generations).where(generations.c.id == bindparam("generation_id"))
+_LIVE_IN = select(generations).where(generations.c.session_id == bindparam("session_id"), _IS_LIVE)
+_OPEN = insert(generations)
+_BEGIN = (
+    update(generations)
+    .where(generations.c.id == bindparam("generation_id"), generations.c.status == "queued")
+    .values(status="running", first_piece_at=bindparam("first_piece_at"))
+)
+_END = (
+    update(generations)
+    .where(generations.c.id == bindparam("generation_id"), _IS_LIVE)
+    .values({name: bindparam(name) for name in ("status", "ended", "ended_at", "last_seq")})
+    .returning(generations.c.message_id, generations.c.session_id)
+)
+_TOUCH = update(sessions).where(sessions.c.id == bindparam("session_id"))
+_LOG = (
+    select(events.c.kind, events.c.data)
+    .where(events.c.generation_id == bindparam("generation_id"))
+    .order_by(events.c.seq)
+)
 
 
 class Ending(NamedTuple):
@@ -52,7 +75,7 @@ def _generation(row: Row[tuple[object, ...]]) -> Generation:
 
 def get(conn: Connection, generation_id: str) -> Generation:
     """The generation. Raises NotFound `generation_not_found`."""
-    row = conn.execute(select(generations).where(generations.c.id == generation_id)).one_or_none()
+    row = conn.execute(_ONE, {"generation_id": generation_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no generation {generation_id}", code="generation_not_found")
     return _generation(row)
@@ -60,11 +83,7 @@ def get(conn: Connection, generation_id: str) -> Generation:
 
 def live_in(conn: Connection, session_id: int) -> Generation | None:
     """The session's one live generation, if it has one."""
-    row = conn.execute(
-        select(generations).where(
-            generations.c.session_id == session_id, generations.c.status.in_(LIVE)
-        )
-    ).one_or_none()
+    row = conn.execute(_LIVE_IN, {"session_id": session_id}).one_or_none()
     return None if row is None else _generation(row)
 
 
@@ -79,20 +98,19 @@ def all_live(conn: Connection) -> Sequence[Generation]:
 def open_log(conn: Connection, generation: Generation, opening: Sequence[Event]) -> None:
     """A new generation with its first events, from number 1. The row's partial unique index
     refuses a second live one in the same session."""
-    conn.execute(
-        insert(generations).values(
-            id=generation.id,
-            session_id=generation.session_id,
-            message_id=generation.message_id,
-            provider=generation.provider,
-            model=generation.model,
-            status=generation.status,
-            options=options_to_text(generation.options),
-            warnings=strings_to_text(generation.warnings),
-            last_seq=len(opening),
-            created_at=generation.created_at,
-        )
-    )
+    values = {
+        "id": generation.id,
+        "session_id": generation.session_id,
+        "message_id": generation.message_id,
+        "provider": generation.provider,
+        "model": generation.model,
+        "status": generation.status,
+        "options": options_to_text(generation.options),
+        "warnings": strings_to_text(generation.warnings),
+        "last_seq": len(opening),
+        "created_at": generation.created_at,
+    }
+    conn.execute(_OPEN, values)
     append(conn, opening)
 
 
@@ -106,35 +124,26 @@ def append(conn: Connection, new: Sequence[Event]) -> None:
 
 def begin(conn: Connection, generation_ids: Sequence[str], at: datetime) -> None:
     """Mark queued generations as running: their first piece is in this transaction."""
-    conn.execute(
-        update(generations)
-        .where(generations.c.id.in_(generation_ids), generations.c.status == "queued")
-        .values(status="running", first_piece_at=at)
-    )
+    conn.execute(_BEGIN, [{"generation_id": one, "first_piece_at": at} for one in generation_ids])
 
 
 def end(conn: Connection, ending: Ending) -> None:
     """Leave `queued` or `running`, once: the last event, the message's whole text, the session's
     `updated_at`. A generation that is gone (its session was deleted) is passed over."""
-    left = conn.execute(
-        update(generations)
-        .where(generations.c.id == ending.generation_id, generations.c.status.in_(LIVE))
-        .values(
-            status=ending.ended.status,
-            ended=ended_to_text(ending.ended),
-            ended_at=ending.at,
-            last_seq=ending.seq,
-        )
-        .returning(generations.c.message_id, generations.c.session_id)
-    ).one_or_none()
+    values = {
+        "generation_id": ending.generation_id,
+        "status": ending.ended.status,
+        "ended": ended_to_text(ending.ended),
+        "ended_at": ending.at,
+        "last_seq": ending.seq,
+    }
+    left = conn.execute(_END, values).one_or_none()
     if left is None:
         return
     append(conn, [Event(ending.generation_id, ending.seq, ending.ended)])
     answer = fold(bodies(conn, ending.generation_id))
     message_rows.finish(conn, left.message_id, answer.text, answer.reasoning)
-    conn.execute(
-        update(sessions).where(sessions.c.id == left.session_id).values(updated_at=ending.at)
-    )
+    conn.execute(_TOUCH, {"session_id": left.session_id, "updated_at": ending.at})
 
 
 def request_cancel(conn: Connection, generation_id: str) -> None:
@@ -158,11 +167,7 @@ def read_events(conn: Connection, generation_id: str, after: int) -> Sequence[Ev
 
 def bodies(conn: Connection, generation_id: str) -> list[Body]:
     """The whole log."""
-    rows = conn.execute(
-        select(events.c.kind, events.c.data)
-        .where(events.c.generation_id == generation_id)
-        .order_by(events.c.seq)
-    )
+    rows = conn.execute(_LOG, {"generation_id": generation_id})
     return [row_to_body(kind, data) for kind, data in rows]
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, insert, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, insert, select, update
 
 from ..domain import LIVE, Message, Said
 from ..errors import NotFound
 from .codec import text_to_ended
 from .tables import events, generations, messages
 
-MESSAGE_COLUMNS = (
+_MESSAGES = select(
     messages.c.id,
     messages.c.session_id,
     messages.c.parent_id,
@@ -33,17 +33,24 @@ MESSAGE_COLUMNS = (
     generations.c.provider,
     generations.c.model,
     generations.c.ended,
-)
-
-
-def _query() -> Select[tuple[object, ...]]:
-    return select(*MESSAGE_COLUMNS).outerjoin(
-        generations, generations.c.id == messages.c.generation_id
+).outerjoin(generations, generations.c.id == messages.c.generation_id)
+_ONE = _MESSAGES.where(messages.c.id == bindparam("message_id"))
+_PATH = select(bindparam("leaf_id", type_=Integer).label("id")).cte("path", recursive=True)
+_PATH = _PATH.union_all(
+    select(messages.c.parent_id).where(
+        messages.c.id == _PATH.c.id, messages.c.parent_id.is_not(None)
     )
+)
+_BRANCH = _MESSAGES.where(messages.c.id.in_(select(_PATH.c.id))).order_by(messages.c.depth)
+_SO_FAR = (
+    select(events.c.kind, events.c.data)
+    .where(events.c.generation_id == bindparam("id"), events.c.kind.in_(("text", "reasoning")))
+    .order_by(events.c.seq)
+)
+_APPEND = insert(messages).returning(messages.c.id)
 
 
-def _message(conn: Connection, row: Row[tuple[object, ...]]) -> Message:
-    values = row._asdict()
+def _message(conn: Connection, values: dict[str, Any]) -> Message:
     ended = text_to_ended(values.pop("ended"))
     values["status"] = values["status"] or "completed"
     if ended is not None:
@@ -59,11 +66,7 @@ def _message(conn: Connection, row: Row[tuple[object, ...]]) -> Message:
 
 def _so_far(conn: Connection, generation_id: str) -> dict[str, str | None]:
     """What the log of a live generation holds: it is shown to readers, so it counts as said."""
-    rows = conn.execute(
-        select(events.c.kind, events.c.data)
-        .where(events.c.generation_id == generation_id, events.c.kind.in_(("text", "reasoning")))
-        .order_by(events.c.seq)
-    ).all()
+    rows = conn.execute(_SO_FAR, {"id": generation_id}).all()
     reasoning = "".join(row.data for row in rows if row.kind == "reasoning")
     return {
         "content": "".join(row.data for row in rows if row.kind == "text"),
@@ -73,26 +76,18 @@ def _so_far(conn: Connection, generation_id: str) -> dict[str, str | None]:
 
 def get(conn: Connection, message_id: int) -> Message:
     """The message. Raises NotFound `message_not_found`."""
-    row = conn.execute(_query().where(messages.c.id == message_id)).one_or_none()
+    row = conn.execute(_ONE, {"message_id": message_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no message {message_id}", code="message_not_found")
-    return _message(conn, row)
+    return _message(conn, row._asdict())
 
 
 def branch(conn: Connection, leaf_id: int | None) -> Sequence[Message]:
     """The path that ends in `leaf_id`, oldest first; empty for None."""
     if leaf_id is None:
         return []
-    path = select(literal(leaf_id).label("id")).cte("path", recursive=True)
-    path = path.union_all(
-        select(messages.c.parent_id).where(
-            messages.c.id == path.c.id, messages.c.parent_id.is_not(None)
-        )
-    )
-    rows = conn.execute(
-        _query().where(messages.c.id.in_(select(path.c.id))).order_by(messages.c.depth)
-    )
-    return [_message(conn, row) for row in rows.all()]
+    rows = conn.execute(_BRANCH, {"leaf_id": leaf_id}).all()
+    return [_message(conn, row._asdict()) for row in rows]
 
 
 class Place(NamedTuple):
@@ -111,19 +106,16 @@ def append(
     conn: Connection, place: Place, said: Said, at: datetime, generation_id: str | None = None
 ) -> Message:
     """A new message at a place of the tree."""
-    message_id = conn.execute(
-        insert(messages)
-        .values(
-            session_id=place.session_id,
-            parent_id=place.parent_id,
-            depth=place.depth + 1,
-            role=said.role,
-            content=said.content,
-            created_at=at,
-            generation_id=generation_id,
-        )
-        .returning(messages.c.id)
-    ).scalar_one()
+    values = {
+        "session_id": place.session_id,
+        "parent_id": place.parent_id,
+        "depth": place.depth + 1,
+        "role": said.role,
+        "content": said.content,
+        "created_at": at,
+        "generation_id": generation_id,
+    }
+    message_id = conn.execute(_APPEND, values).scalar_one()
     return Message(
         message_id,
         place.session_id,

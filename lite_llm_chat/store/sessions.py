@@ -1,7 +1,7 @@
 """Sessions: titled conversations, newest first.
 
 A session's `message_count` is the depth of its leaf: the length of its active branch, known
-without walking it.
+without walking it. Statements are built once: building one costs more than running it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from ..domain import Session
 from ..errors import NotFound
 from .tables import messages, sessions
 
-
-def _query() -> Select[tuple[object, ...]]:
-    leaf = messages.alias("leaf")
-    return select(sessions, func.coalesce(leaf.c.depth, 0).label("message_count")).outerjoin(
-        leaf, leaf.c.id == sessions.c.leaf_id
-    )
+_leaf = messages.alias("leaf")
+_SESSIONS = select(sessions, func.coalesce(_leaf.c.depth, 0).label("message_count")).outerjoin(
+    _leaf, _leaf.c.id == sessions.c.leaf_id
+)
+_ONE = _SESSIONS.where(sessions.c.id == bindparam("session_id"))
+_PAGE = (
+    _SESSIONS.order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
+    .offset(bindparam("skip"))
+    .limit(bindparam("most"))
+)
+_CREATE = insert(sessions).returning(sessions.c.id)
+_MOVE_LEAF = update(sessions).where(sessions.c.id == bindparam("session_id"))
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
@@ -29,17 +35,20 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
 
 def create(conn: Connection, title: str, provider: str, model: str, at: datetime) -> Session:
     """A new, empty session."""
-    session_id = conn.execute(
-        insert(sessions)
-        .values(title=title, provider=provider, model=model, created_at=at, updated_at=at)
-        .returning(sessions.c.id)
-    ).scalar_one()
+    values = {
+        "title": title,
+        "provider": provider,
+        "model": model,
+        "created_at": at,
+        "updated_at": at,
+    }
+    session_id = conn.execute(_CREATE, values).scalar_one()
     return Session(session_id, title, provider, model, at, at)
 
 
 def get(conn: Connection, session_id: int) -> Session:
     """The session. Raises NotFound `session_not_found`."""
-    row = conn.execute(_query().where(sessions.c.id == session_id)).one_or_none()
+    row = conn.execute(_ONE, {"session_id": session_id}).one_or_none()
     if row is None:
         raise NotFound(
             f"there is no session {session_id}: GET /sessions lists those that exist",
@@ -50,13 +59,7 @@ def get(conn: Connection, session_id: int) -> Session:
 
 def page(conn: Connection, skip: int, limit: int) -> Sequence[Session]:
     """At most `limit` sessions after the first `skip`, most recently updated first."""
-    rows = conn.execute(
-        _query()
-        .order_by(sessions.c.updated_at.desc(), sessions.c.id.desc())
-        .offset(skip)
-        .limit(limit)
-    )
-    return [_session(row) for row in rows]
+    return [_session(row) for row in conn.execute(_PAGE, {"skip": skip, "most": limit})]
 
 
 def change(conn: Connection, session_id: int, at: datetime, values: dict[str, str]) -> None:
@@ -68,9 +71,7 @@ def change(conn: Connection, session_id: int, at: datetime, values: dict[str, st
 
 def move_leaf(conn: Connection, session_id: int, leaf_id: int | None, at: datetime) -> None:
     """Make another message the end of the active branch (None: the branch is empty)."""
-    conn.execute(
-        update(sessions).where(sessions.c.id == session_id).values(leaf_id=leaf_id, updated_at=at)
-    )
+    conn.execute(_MOVE_LEAF, {"session_id": session_id, "leaf_id": leaf_id, "updated_at": at})
 
 
 def remove(conn: Connection, session_id: int) -> None:

@@ -24,6 +24,13 @@ def script(upstream: DeepSeekStandIn, text: str, *after_tokens: int) -> list[Gat
     return gates
 
 
+def order_of(upstream: DeepSeekStandIn, number: int = -1) -> dict[str, Any]:
+    """What the vendor was sent, by default the last time."""
+    body = upstream.chats[number].body
+    assert isinstance(body, dict)
+    return body
+
+
 def text_of(frames: list[Frame]) -> str:
     """The visible text of some frames."""
     return "".join(frame.data["content"] for frame in frames if "content" in (frame.data or {}))

@@ -1,6 +1,6 @@
 """The OpenAPI description as it was last agreed on.
 
-    python -m tests.api.snapshot        write it anew, then read the diff: it is what clients see
+python -m tests.api.snapshot        write it anew, then read the diff: it is what clients see
 """
 
 from __future__ import annotations

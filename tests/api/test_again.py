@@ -10,7 +10,7 @@ from standins.behaviours import Answer, Cut
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
-from .follow import at_end, begin, events, hold, messages, spoken, text_of
+from .follow import at_end, begin, events, hold, messages, order_of, spoken, text_of
 from .truth import send
 
 
@@ -32,8 +32,8 @@ async def test_regenerating_makes_a_sibling_and_keeps_the_first(
     assert text_of(frames) == "second"
     assert frames[-1].data == {"done": True}
     assert [(one["id"], one["parent_id"]) for one in await messages(product)] == [(1, None), (3, 1)]
-    assert upstream.chats[1].body["messages"] == upstream.chats[0].body["messages"]
-    assert upstream.chats[1].body["model"] == "deepseek-v4-pro"
+    assert order_of(upstream, 1)["messages"] == order_of(upstream, 0)["messages"]
+    assert order_of(upstream, 1)["model"] == "deepseek-v4-pro"
     upstream.play(Answer(text="third"))
     status, body = await product.call("POST", "/messages/2/regenerate", {"stream": False})
     assert (status, body["message"]["parent_id"]) == (200, 1)
@@ -64,7 +64,7 @@ async def test_another_model_may_answer_again(product: Product, upstream: DeepSe
     await (await product.ask("say: one")).rest()
     wish = {"message_model": "deepseek-v4-pro", "temperature": 0.5, "thinking": False}
     await (await product.stream("/messages/2/regenerate", wish)).rest()
-    body = upstream.chats[1].body
+    body = order_of(upstream, 1)
     assert (body["model"], body["temperature"]) == ("deepseek-v4-pro", 0.5)
     _, session = await product.call("GET", "/sessions/1")
     assert (session["model"], session["messages"][1]["model"]) == (
@@ -84,7 +84,7 @@ async def test_continuing_goes_on_from_the_last_character(
     assert frames[1].data == {"content": "Hello"}
     request = upstream.chats[1]
     assert request.path == "/beta/chat/completions"
-    assert request.body["messages"] == [
+    assert order_of(upstream)["messages"] == [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "Hello", "prefix": True},
     ]

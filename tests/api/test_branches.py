@@ -9,7 +9,7 @@ from lite_llm_chat.store.tables import messages as message_rows
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
-from .follow import hold, messages, spoken
+from .follow import hold, messages, order_of, spoken
 from .truth import send
 
 USER, ASSISTANT, SYSTEM = "user", "assistant", "system"
@@ -47,7 +47,7 @@ async def test_truncating_takes_a_message_and_all_after_it_off_the_branch(
     assert await spoken(product) == [(USER, "say: one"), (ASSISTANT, "one")]
     await (await product.ask("say: three", session_id=1)).rest()
     assert [one["parent_id"] for one in await messages(product)] == [None, 1, 2, 5]
-    assert upstream.chats[-1].body["messages"] == [
+    assert order_of(upstream)["messages"] == [
         {"role": USER, "content": "say: one"},
         {"role": ASSISTANT, "content": "one"},
         {"role": USER, "content": "say: three"},
@@ -131,9 +131,9 @@ async def test_user_and_system_messages_are_appended_to_the_stored_ones(
         (ASSISTANT, "two"),
     ]
     assert await spoken(product) == everything
-    sent = [(one["role"], one["content"]) for one in upstream.chats[-1].body["messages"]]
+    sent = [(one["role"], one["content"]) for one in order_of(upstream)["messages"]]
     assert sent == everything[:-1]
-    assert upstream.chats[-1].body["temperature"] == 0.7
+    assert order_of(upstream)["temperature"] == 0.7
 
 
 async def test_a_transcript_that_matches_is_extended(
@@ -143,7 +143,7 @@ async def test_a_transcript_that_matches_is_extended(
     body = transcript((USER, "say: one"), (ASSISTANT, "one"), (USER, "say: two"))
     await (await product.stream("/chat", body)).rest()
     assert [one["id"] for one in await messages(product)] == [1, 2, 3, 4]
-    assert len(upstream.chats[-1].body["messages"]) == 3
+    assert len(order_of(upstream)["messages"]) == 3
     assert await stored(product) == 4
 
 
@@ -156,22 +156,19 @@ async def test_a_transcript_that_ends_early_makes_a_new_branch(product: Product)
     assert await stored(product) == 8
 
 
-@pytest.mark.parametrize(
-    ("said", "code"),
-    [
+async def test_a_transcript_that_does_not_match_changes_nothing(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    await talk(product, "one")
+    for said, code in (
         ([(USER, "say: one"), (ASSISTANT, "forged"), (USER, "x")], "transcript_mismatch"),
         ([(USER, "edited"), (ASSISTANT, "one"), (USER, "x")], "transcript_mismatch"),
         ([(ASSISTANT, "one"), (USER, "x")], "transcript_mismatch"),
         ([(USER, "say: one"), (ASSISTANT, "one")], "no_question"),
         ([(SYSTEM, "Be brief")], "no_question"),
-    ],
-)
-async def test_a_transcript_that_does_not_match_changes_nothing(
-    product: Product, upstream: DeepSeekStandIn, said: list[tuple[str, str]], code: str
-) -> None:
-    await talk(product, "one")
-    status, problem = await product.call("POST", "/chat", transcript(*said))
-    assert (status, problem["code"]) == (422, code)
+    ):
+        status, problem = await product.call("POST", "/chat", transcript(*said))
+        assert (status, problem["code"]) == (422, code), said
     assert await stored(product) == 2
     assert len(upstream.chats) == 1
 
@@ -199,7 +196,7 @@ async def test_a_cut_answer_is_part_of_the_next_prompt_and_an_empty_one_is_not(
             await live.until("content")
         await product.call("POST", f"/generations/{ticket['generation_id']}/cancel")
     await (await product.ask("say: bye", session_id=1)).rest()
-    sent = [(one["role"], one["content"]) for one in upstream.chats[-1].body["messages"]]
+    sent = [(one["role"], one["content"]) for one in order_of(upstream)["messages"]]
     assert sent == [(USER, "Hi"), (ASSISTANT, "Hello"), (USER, "Hi"), (USER, "say: bye")]
 
 
@@ -207,5 +204,5 @@ async def test_a_system_prompt_is_sent_and_not_stored(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
     await (await product.ask("say: hi", system_prompt="Be brief")).rest()
-    assert upstream.chats[0].body["messages"][0] == {"role": SYSTEM, "content": "Be brief"}
+    assert order_of(upstream, 0)["messages"][0] == {"role": SYSTEM, "content": "Be brief"}
     assert await spoken(product) == [(USER, "say: hi"), (ASSISTANT, "hi")]

@@ -9,6 +9,7 @@ from standins.deepseek import DeepSeekStandIn
 from tests.conftest import KEY, Product, question
 
 from .conftest import Launch
+from .follow import order_of
 from .truth import send
 
 ALIASES = {
@@ -102,11 +103,11 @@ async def test_deepseek_is_asked_in_its_own_dialect_with_the_configured_key(
     (request,) = upstream.chats
     assert request.path == "/chat/completions"
     assert request.headers["authorization"] == f"Bearer {KEY}"
-    assert request.body["model"] == "deepseek-flash"
-    assert request.body["thinking"] == {"type": "enabled"}
-    assert request.body["stream"] is True
+    assert order_of(upstream)["model"] == "deepseek-flash"
+    assert order_of(upstream)["thinking"] == {"type": "enabled"}
+    assert order_of(upstream)["stream"] is True
     await (await product.ask("say: hi", model="deepseek-chat")).rest()
-    assert upstream.chats[1].body["thinking"] == {"type": "disabled"}
+    assert order_of(upstream, 1)["thinking"] == {"type": "disabled"}
 
 
 async def test_an_unlisted_model_is_deepseeks_to_refuse_and_ours_for_the_local_one(
@@ -116,7 +117,7 @@ async def test_an_unlisted_model_is_deepseeks_to_refuse_and_ours_for_the_local_o
     status, problem = await product.call("POST", "/chat", body)
     assert (status, problem["code"]) == (502, "provider_unknown_model")
     assert "deepseek" in problem["detail"]
-    assert upstream.chats[0].body["model"] == "deepseek-v9"
+    assert order_of(upstream, 0)["model"] == "deepseek-v9"
     status, problem = await product.call("POST", "/chat", body | {"provider": "local"})
     assert (status, problem["code"]) == (422, "unknown_model")
     assert "deepseek-v9" in problem["detail"]

@@ -10,7 +10,7 @@ from standins.modes import EXOTIC
 from tests.conftest import KEY, Product, question
 
 from .conftest import Launch
-from .follow import at_end, events, hold, messages, script, spoken, text_of
+from .follow import at_end, events, hold, messages, order_of, script, spoken, text_of
 
 
 @pytest.mark.readme("frame-session", "frame-content", "frame-done", "frame-format")
@@ -100,7 +100,7 @@ async def test_a_question_of_every_character_reaches_the_vendor_unchanged(
 ) -> None:
     asked = EXOTIC + "\x00\x1f\ufeff\U0010ffff"
     await (await product.ask(asked)).rest()
-    assert upstream.chats[0].body["messages"] == [{"role": "user", "content": asked}]
+    assert order_of(upstream, 0)["messages"] == [{"role": "user", "content": asked}]
     assert (await spoken(product))[0] == ("user", asked)
 
 

@@ -49,9 +49,7 @@ async def test_a_page_is_never_run_by_a_browser(product: Product) -> None:
     assert kept.headers["Content-Security-Policy"].startswith("sandbox")
 
 
-async def test_a_name_is_only_shown_and_never_a_path(
-    product: Product, tmp_path: Path
-) -> None:
+async def test_a_name_is_only_shown_and_never_a_path(product: Product, tmp_path: Path) -> None:
     names = {
         "../../etc/passwd": "passwd",
         "..\\..\\boot.ini": "boot.ini",

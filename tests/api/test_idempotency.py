@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ async def ask(
 async def test_a_repeated_question_gets_the_same_bytes_and_is_asked_once(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
-    wishes: tuple[dict[str, object], ...] = ({}, {"stream": False}, {"background": True})
+    wishes: tuple[dict[str, Any], ...] = ({}, {"stream": False}, {"background": True})
     for session_id, fields in enumerate(wishes, start=1):
         key = f"key {session_id}"
         first, second = await ask(product, key, **fields), await ask(product, key, **fields)

@@ -9,7 +9,7 @@ import pytest
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
-from .follow import at_end
+from .follow import at_end, order_of
 
 
 async def sent(
@@ -18,37 +18,30 @@ async def sent(
     """What the vendor received, without the usual, and the warnings."""
     status, body = await product.call("POST", "/chat", question("Hi", stream=False, **fields))
     assert status == 200, body
-    received = dict(upstream.chats[-1].body)
+    received = order_of(upstream).copy()
     for name in ("messages", "stream", "stream_options", "model"):
         received.pop(name, None)
     return received, body["warnings"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "received"),
-    [
+async def test_known_fields_reach_the_vendor(product: Product, upstream: DeepSeekStandIn) -> None:
+    for fields, received in (
         ({"temperature": 0.7}, {"temperature": 0.7}),
         ({"max_tokens": 20}, {"max_tokens": 20}),
         ({"max_completion_tokens": 30}, {"max_tokens": 30}),
         ({"max_tokens": 20, "max_completion_tokens": 30}, {"max_tokens": 20}),
         ({"stop": "x"}, {"stop": ["x"]}),
         ({"stop": ["x", "y"]}, {"stop": ["x", "y"]}),
-    ],
-)
-async def test_known_fields_reach_the_vendor(
-    product: Product,
-    upstream: DeepSeekStandIn,
-    fields: dict[str, object],
-    received: dict[str, object],
+    ):
+        got, warnings = await sent(product, upstream, **fields)
+        assert got == {"thinking": {"type": "disabled"}} | received
+        assert warnings == []
+
+
+async def test_thinking_is_switched_in_every_dialect(
+    product: Product, upstream: DeepSeekStandIn
 ) -> None:
-    got, warnings = await sent(product, upstream, **fields)
-    assert got == {"thinking": {"type": "disabled"}} | received
-    assert warnings == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "on"),
-    [
+    for fields, on in (
         ({"thinking": True}, True),
         ({"thinking": False}, False),
         ({"thinking": {"type": "enabled", "budget_tokens": 100}}, True),
@@ -57,13 +50,9 @@ async def test_known_fields_reach_the_vendor(
         ({"enable_thinking": False}, False),
         ({"thinking": {"type": "auto"}, "enable_thinking": False}, False),
         ({"thinking": True, "enable_thinking": False}, True),
-    ],
-)
-async def test_thinking_is_switched_in_every_dialect(
-    product: Product, upstream: DeepSeekStandIn, fields: dict[str, object], on: bool
-) -> None:
-    got, _ = await sent(product, upstream, model="deepseek-flash", **fields)
-    assert got["thinking"] == {"type": "enabled" if on else "disabled"}
+    ):
+        got, _ = await sent(product, upstream, model="deepseek-flash", **fields)
+        assert got["thinking"] == {"type": "enabled" if on else "disabled"}, fields
 
 
 async def test_the_effort_is_passed_on(product: Product, upstream: DeepSeekStandIn) -> None:
@@ -105,7 +94,7 @@ async def test_odd_fields_of_a_message_are_named_once(
         "messages[].images",
         "messages[].name",
     ]
-    assert upstream.chats[0].body["messages"] == [{"role": "user", "content": "Hi"}] * 2
+    assert order_of(upstream, 0)["messages"] == [{"role": "user", "content": "Hi"}] * 2
 
 
 @pytest.mark.readme("request-new-session")

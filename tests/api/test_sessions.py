@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+from sqlalchemy import func, insert, select
+
+from lite_llm_chat.errors import RuleBroken
+from lite_llm_chat.store.tables import messages as message_rows
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
-from .follow import hold, messages, spoken
+from .follow import hold, messages, order_of, spoken
 from .truth import post_bytes, send
 
 KEYS = ["id", "title", "provider", "model", "created_at", "updated_at", "message_count"]
@@ -201,7 +207,7 @@ async def test_a_session_remembers_whom_it_was_asked_of(
     await (await product.ask("say: a", model="deepseek-v4-pro")).rest()
     bare = b'{"session_id": 1, "stream": false, "messages": [{"role": "user", "content": "b"}]}'
     assert (await post_bytes(product, "/api/v1/chat", bare)).status == 200
-    assert [chat.body["model"] for chat in upstream.chats] == ["deepseek-v4-pro"] * 2
+    assert [order_of(upstream, n)["model"] for n in (0, 1)] == ["deepseek-v4-pro"] * 2
     await (await product.ask("say: c", session_id=1, model="deepseek-chat")).rest()
     _, session = await product.call("GET", "/sessions/1")
     assert session["model"] == "deepseek-chat"
@@ -229,3 +235,27 @@ async def test_a_new_session_is_the_models_it_was_asked_of_not_of_the_first_mess
     _, session = await product.call("GET", "/sessions/1")
     assert session["model"] == "deepseek-chat"
     assert session["messages"][1]["model"] == "deepseek-v4-pro"
+
+
+@pytest.mark.readme("feature-sqlite-history", "variable-database-url")
+async def test_the_history_is_in_the_database_file_and_there_after_a_restart(
+    product: Product, tmp_path: Path
+) -> None:
+    await (await product.ask("say: remember me")).rest()
+    before = await product.call("GET", "/sessions/1")
+    await product.restart()
+    assert await product.call("GET", "/sessions/1") == before
+    assert (tmp_path / "chat.db").read_bytes().startswith(b"SQLite format 3\x00")
+
+
+@pytest.mark.readme("schema-message-session-key")
+async def test_there_is_no_message_without_its_session(product: Product) -> None:
+    await (await product.ask("say: hi")).rest()
+    await send(product, "DELETE", "/api/v1/sessions/1")
+    count = select(func.count()).select_from(message_rows)
+    assert await product.parts.database.read(lambda conn: conn.execute(count).scalar_one()) == 0
+    stray = insert(message_rows).values(
+        session_id=1, role="user", content="x", created_at=datetime.now(UTC)
+    )
+    with pytest.raises(RuleBroken):
+        await product.parts.database.write(lambda conn: conn.execute(stray).rowcount)

@@ -17,21 +17,20 @@ import pytest
 from lite_llm_chat.app import create_app
 from lite_llm_chat.config import Settings
 
-CODE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 BY_POSITION = {"Fault": 0, "problem": 2}  # which argument of these calls is a code
+TABLES = ("CODES", "PLAIN")  # HTTP status → code, or (code, sentence)
 STATUS_AS_CODE = {"cancelled"}  # a plain stream says how the answer ended
 
 
 def codes_in(source: str) -> set[str]:
     """Every stable error code that a Python source gives to something."""
     return {
-        one.value
+        code
         for node in ast.walk(ast.parse(source))
         for place in _places(node)
-        for one in ast.walk(place)
-        if isinstance(one, ast.Constant)
-        and isinstance(one.value, str)
-        and CODE.fullmatch(one.value)
+        for code in _constants(place)
+        if CODE.fullmatch(code)
     }
 
 
@@ -45,12 +44,34 @@ def _places(node: ast.AST) -> Iterator[ast.expr]:
             yield from (value for key, value in pairs if _is_code_key(key))
         case ast.Call(func=ast.Name(id=name)) if name in BY_POSITION:
             yield from node.args[BY_POSITION[name] : BY_POSITION[name] + 1]
-        case ast.Assign(targets=[ast.Name(id="code" | "CODES")]):
+        case ast.Assign(targets=[target]) if _is_named(target, "code", *TABLES):
             yield node.value
-        case ast.Assign(
-            targets=[ast.Tuple(elts=[ast.Name(id="code"), *_])], value=ast.Tuple(elts=[first, *_])
-        ):
-            yield first
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            if _is_named(target, "code", *TABLES):
+                yield value
+
+
+def _is_named(target: ast.expr, *names: str) -> bool:
+    """`code = …`, or `code, more = …`."""
+    first = target.elts[0] if isinstance(target, ast.Tuple) else target
+    return isinstance(first, ast.Name) and first.id in names
+
+
+def _constants(place: ast.expr) -> Iterator[str]:
+    """The strings in an expression; of a tuple only its first element, of a look-up only what
+    it falls back to."""
+    match place:
+        case ast.Constant(value=str() as text):
+            yield text
+        case ast.Tuple(elts=[first, *_]):
+            yield from _constants(first)
+        case ast.Call(func=ast.Attribute(attr="get"), args=[_, *defaults]):
+            for default in defaults:  # the key is not a code
+                yield from _constants(default)
+        case _:
+            for child in ast.iter_child_nodes(place):
+                if isinstance(child, ast.expr):
+                    yield from _constants(child)
 
 
 def _is_code_key(key: ast.expr | None) -> bool:
@@ -111,6 +132,9 @@ code = CODES.get(status, "g_h")
 code, http = "i_j", 503
 {"error": detail, "code": "k_l"}
 CODES = {400: "m_n"}
+PLAIN: dict = {404: ("o_p", "not a_code")}
+code, sentence = PLAIN.get(status, ("q_r", str(error.detail)))
+code = error.get("not_a_code")
 other = "not_a_code"
 """
-    assert codes_in(source) == {"a_b", "c_d", "e_f", "g_h", "i_j", "k_l", "m_n"}
+    assert codes_in(source) == {"a_b", "c_d", "e_f", "g_h", "i_j", "k_l", "m_n", "o_p", "q_r"}

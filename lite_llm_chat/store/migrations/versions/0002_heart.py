@@ -2,8 +2,8 @@
 
 The two plain tables are built anew, since files made elsewhere lack some of their rules: every
 row is copied. The messages of a session become one branch in the order of their ids; a message
-whose session is gone gets a session titled "Recovered chat"; an empty date becomes the moment of
-the migration.
+whose session is gone, or that never had one, gets a session titled "Recovered chat"; an empty date
+becomes the moment of the migration.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LIVE = "status IN ('queued','running')"
 def upgrade() -> None:
     op.execute("ALTER TABLE chat_messages RENAME TO plain_messages")
     op.execute("ALTER TABLE chat_sessions RENAME TO plain_sessions")
+    _adopt_messages_without_session()
     _make_conversation_tables()
     _copy_conversations()
     op.execute("DROP TABLE plain_messages")
@@ -30,6 +31,20 @@ def upgrade() -> None:
     _make_events()
     _make_idempotency_keys()
     _make_files()
+
+
+def _adopt_messages_without_session() -> None:
+    op.execute(
+        "INSERT INTO plain_sessions (id, title, provider, model, created_at, updated_at)"
+        " SELECT 1 + max(coalesce((SELECT max(id) FROM plain_sessions), 0),"
+        " coalesce((SELECT max(session_id) FROM plain_messages), 0)),"
+        f" 'Recovered chat', 'deepseek', 'deepseek-chat', {NOW}, {NOW}"
+        " WHERE EXISTS (SELECT 1 FROM plain_messages WHERE session_id IS NULL)"
+    )
+    op.execute(
+        "UPDATE plain_messages SET session_id = (SELECT max(id) FROM plain_sessions)"
+        " WHERE session_id IS NULL"
+    )
 
 
 def _make_conversation_tables() -> None:
@@ -88,7 +103,7 @@ def _copy_conversations() -> None:
         f" SELECT id, session_id, role, coalesce(content, ''), coalesce(created_at, {NOW}),"
         " lag(id) OVER (PARTITION BY session_id ORDER BY id),"
         " row_number() OVER (PARTITION BY session_id ORDER BY id)"
-        " FROM plain_messages WHERE session_id IS NOT NULL ORDER BY id"
+        " FROM plain_messages ORDER BY id"
     )
     op.execute(
         "UPDATE chat_sessions SET leaf_id ="
