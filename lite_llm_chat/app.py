@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import aiohttp
-import uvicorn
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
@@ -40,6 +36,7 @@ from .api.middleware import Edge
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings
+from .drain import Drain
 from .engine import Engine, Policy
 from .errors import LiteError, StartupError
 from .eventlog import EventLog
@@ -52,8 +49,8 @@ from .store.database import Database
 from .store.location import Location
 
 TIDY_INTERVAL_S = 3600.0
+FORM_BYTES = 65_536  # what a form adds to the file in it
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
-LAST_WORDS_S = 0.5  # after the drain, for responses that are still being read
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -73,12 +70,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=settings.app_version,
         description=DESCRIPTION,
         lifespan=_Lifespan(settings),
-        max_body_size=settings.max_body_bytes,
         separate_input_output_schemas=False,
     )
     errors.install(app)
     app.include_router(status.router)
-    app.include_router(_api(settings), prefix=settings.api_prefix)
+    app.include_router(_api(), prefix=settings.api_prefix)
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
@@ -92,7 +88,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
         )
-    app.add_middleware(Edge)
+    app.add_middleware(
+        Edge,
+        max_body_bytes=settings.max_body_bytes,
+        larger={f"{settings.api_prefix}/upload": settings.max_upload_bytes + FORM_BYTES},
+    )
     return app
 
 
@@ -105,18 +105,11 @@ def application() -> FastAPI:
         raise SystemExit(f"cannot start: {error.detail}") from None
 
 
-def _api(settings: Settings) -> APIRouter:
+def _api() -> APIRouter:
     api = APIRouter()
     for module in (catalog_routes, sessions, chat_routes, generations, files):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
-    api.post(
-        "/upload",
-        tags=["files"],
-        dependencies=[Depends(files.multipart_only)],
-        responses=errors.responses(413, 415, 422, 503),
-        max_body_size=settings.max_upload_bytes + 65_536,
-    )(files.upload)
     return api
 
 
@@ -159,82 +152,6 @@ class _Lifespan:
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
-
-
-class Drain:
-    """What happens from the first signal to the closed database."""
-
-    def __init__(self, engine: Engine, eventlog: EventLog, seconds: float) -> None:
-        self._engine = engine
-        self._log = eventlog
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
-        self._servers: list[uvicorn.Server] = []
-        self._cut: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        """Refuse questions, send readers home, give running answers their time. The second call
-        takes that time away."""
-        if self._task is not None:
-            self._engine.hurry()
-            return
-        if self._engine.running:
-            log.info(
-                "stopping: %d running answers have %g s to finish",
-                self._engine.running,
-                self._seconds,
-            )
-        self._task = asyncio.create_task(self._engine.drain(self._seconds), name="drain")
-        self._engine.draining = True
-        self._log.send_readers_home()
-        self._cut = asyncio.create_task(self._cut_stuck_readers(), name="cut-stuck-readers")
-
-    async def finish(self) -> None:
-        """Return when no answer runs any more."""
-        if self._task is None:
-            self.begin()
-        assert self._task is not None
-        await self._task
-        await self._engine.drain(0)  # a question that was being accepted when the drain began
-        if self._cut is not None:
-            self._cut.cancel()
-
-    async def _cut_stuck_readers(self) -> None:
-        """The web server waits for every open connection. One whose client takes nothing never
-        closes by itself: after the drain it is dropped."""
-        assert self._task is not None
-        await asyncio.wait({self._task})
-        await asyncio.sleep(LAST_WORDS_S)
-        for server in self._servers:
-            for connection in list(server.server_state.connections):
-                if connection.transport is not None:
-                    connection.transport.abort()
-
-    def listen(self) -> Callable[[], None]:
-        """Hear SIGTERM and SIGINT before the web server does, which waits for open streams
-        first. Returns what undoes it."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        loop = asyncio.get_running_loop()
-        before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
-        owners = {getattr(handler, "__self__", None) for handler in before.values()}
-        self._servers = [owner for owner in owners if isinstance(owner, uvicorn.Server)]
-
-        def hear(number: int, frame: FrameType | None) -> None:
-            first = self._task is None
-            loop.call_soon_threadsafe(self.begin)
-            handler = before[signal.Signals(number)]
-            if first and callable(handler):
-                handler(number, frame)
-
-        for name in before:
-            signal.signal(name, hear)
-
-        def undo() -> None:
-            for name, handler in before.items():
-                signal.signal(name, handler)
-
-        return undo
 
 
 def _providers(settings: Settings, session: aiohttp.ClientSession) -> dict[str, Provider]:

@@ -48,12 +48,18 @@ class Catalog:
             return self._of(provider)
         return [model for models in self._models.values() for model in models]
 
-    def choose(self, provider: str | None, model: str | None) -> Choice:
-        """Who answers when a provider, a model, both or neither are named. A model alone is
-        served by the first provider that lists it, else by the default one. Raises Invalid
+    def choose(
+        self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
+    ) -> Choice:
+        """Who answers when a provider, a model, both or neither are named. `home` is the
+        session's provider and model, which fill in what is not named; a model alone is served by
+        the session's provider or the first other one that lists it. Raises Invalid
         `unknown_provider` or `unknown_model`."""
+        usual = home[0] if home else self.default_provider
         if provider is None:
-            provider = self._provider_of(model) or self.default_provider
+            provider = self._provider_of(model, usual) if model else usual
+        if model is None and home and provider == home[0]:
+            model = home[1]
         known = self._of(provider)
         if model is None:
             row = known[0]
@@ -72,11 +78,12 @@ class Catalog:
             f"{provider} has no model {model!r}: choose one of {names}", code="unknown_model"
         )
 
-    def _provider_of(self, model: str | None) -> str | None:
-        for provider, models in self._models.items():
-            if any(row.id == model for row in models):
+    def _provider_of(self, model: str, usual: str) -> str:
+        """Who lists a model, the usual provider first; the usual one also if nobody does."""
+        for provider in (usual, *self._models):
+            if any(row.id == model for row in self._models.get(provider, ())):
                 return provider
-        return None
+        return usual
 
     def _of(self, provider: str) -> Sequence[Model]:
         models = self._models.get(provider)

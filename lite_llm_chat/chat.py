@@ -90,9 +90,11 @@ class Chat:
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
 
-    def choose(self, provider: str | None, model: str | None) -> Choice:
-        """Who answers for a name. Raises Invalid."""
-        return self._catalog.choose(provider, model)
+    def choose(
+        self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
+    ) -> Choice:
+        """Who answers for a name: see `Catalog.choose`. Raises Invalid."""
+        return self._catalog.choose(provider, model, home)
 
     def models(self, provider: str | None) -> Sequence[Model]:
         """All models, or one provider's. Raises Invalid `unknown_provider`."""

@@ -32,8 +32,8 @@ LIVE: tuple[Status, ...] = ("queued", "running")
 class Options:
     """How to answer. None means: the provider's own default.
 
-    `thinking` switches the model's visible reasoning, `effort` is one of `none`, `minimal`,
-    `low`, `medium`, `high`, `xhigh`, `max`; each provider maps or ignores what it does not know.
+    `thinking` switches the model's visible reasoning, `effort` is one of `none`, `minimal`, `low`,
+    `medium`, `high`, `xhigh`, `max`, `ultra`; each provider maps or ignores what it does not know.
     """
 
     temperature: float | None = None

@@ -30,7 +30,7 @@ from .providers.base import Provider
 
 BACKOFF_S = (0.5, 8.0)  # the first pause before a retry, and the longest
 FIRST_PIECE_S = 120.0
-LAST_WRITE_S = 2.0  # for the ends of what was interrupted at shutdown
+LAST_WRITE_S = 1.0  # for the ends of what was interrupted at shutdown
 LONGEST_WISH_S = 20.0  # a vendor that wants a longer pause is not asked again
 
 log = logging.getLogger("lite_llm_chat.engine")

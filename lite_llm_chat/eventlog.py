@@ -103,7 +103,7 @@ class _Part(NamedTuple):
 
     live: _Live
     events: list[Event]
-    begins: bool
+    begins_at: datetime | None
     ending: rows.Ending | None
 
 
@@ -239,7 +239,7 @@ class EventLog:
                 ending = rows.Ending(live.id, last_seq, live.ending, now)
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins
-            parts.append(_Part(live, events, begins, ending))
+            parts.append(_Part(live, events, now if begins else None, ending))
         if not self._dirty and not self._resting:
             self._work.clear()
         if not self._urgent:
@@ -268,16 +268,13 @@ class EventLog:
                 self._forget(part.live)
 
     async def _commit(self, parts: list[_Part]) -> None:
-        now = self._now()
-
         def work(conn: Connection) -> None:
             events = [event for part in parts for event in part.events]
             if events:
                 rows.append(conn, events)
-            begun = [part.live.id for part in parts if part.begins]
-            if begun:
-                rows.begin(conn, begun, now)
             for part in parts:
+                if part.begins_at is not None:
+                    rows.begin(conn, part.live.id, part.begins_at)
                 if part.ending is not None:
                     rows.end(conn, part.ending)
 

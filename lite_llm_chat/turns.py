@@ -102,9 +102,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Everything decided before rows are written."""
+    """Everything decided before rows are written. `own` is who answers in the session from now
+    on, `choice` who answers this turn."""
 
     wish: Wish
+    own: Choice
     choice: Choice
     options: Options
     generation_id: str
@@ -121,11 +123,11 @@ def open_question(
     session = None if ask.session_id is None else sessions.get(conn, ask.session_id)
     plan = _plan(ask.wish, session, rules, generation_id, at)
     if session is None:
-        title, own = ask.title or title_of(ask.said), _own_choice(plan, rules)
-        session = sessions.create(conn, title, own.provider, own.model, at)
+        title = ask.title or title_of(ask.said)
+        session = sessions.create(conn, title, plan.own.provider, plan.own.model, at)
     else:
         _require_idle(conn, session.id)
-        _remember_choice(conn, session, plan, rules)
+        _remember_choice(conn, session, plan)
     branch = messages.branch(conn, session.leaf_id)
     common, fresh = match_transcript(branch, ask.said)
     place = Place.under(branch[common - 1]) if common else Place(session.id)
@@ -147,7 +149,7 @@ def open_regeneration(
     session = sessions.get(conn, message.session_id)
     plan = _plan(_same_again(wish, message), session, rules, *stamp)
     _require_idle(conn, session.id)
-    _remember_choice(conn, session, plan, rules)
+    _remember_choice(conn, session, plan)
     return _open(conn, plan, history, rules)
 
 
@@ -185,17 +187,17 @@ def _replayed(conn: Connection, once: Once | None) -> Opening | None:
 def _plan(
     wish: Wish, session: Session | None, rules: Rules, generation_id: str, at: datetime
 ) -> _Plan:
-    provider, model = wish.provider, wish.model
-    if provider is None and model is None and session is not None:
-        provider, model = session.provider, session.model
+    home = None if session is None else (session.provider, session.model)
+    own = rules.catalog.choose(wish.provider, wish.model, home)
+    choice = own
     if wish.turn_provider is not None or wish.turn_model is not None:
-        provider, model = wish.turn_provider, wish.turn_model
-    choice = rules.catalog.choose(provider, model)
+        home = own.provider, own.model
+        choice = rules.catalog.choose(wish.turn_provider, wish.turn_model, home)
     rules.require(choice.provider)
     options = wish.options
     if options.thinking is None and options.effort is None:
         options = replace(options, thinking=choice.thinking)
-    return _Plan(wish, choice, options, generation_id, at)
+    return _Plan(wish, own, choice, options, generation_id, at)
 
 
 def _require_idle(conn: Connection, session_id: int) -> None:
@@ -204,18 +206,8 @@ def _require_idle(conn: Connection, session_id: int) -> None:
         raise GenerationActive(session_id, live.id)
 
 
-def _own_choice(plan: _Plan, rules: Rules) -> Choice:
-    """Who answers in the session from now on: whom the wish names for it, else who answers now."""
-    wish = plan.wish
-    if wish.provider is None and wish.model is None:
-        return plan.choice
-    return rules.catalog.choose(wish.provider, wish.model)
-
-
-def _remember_choice(conn: Connection, session: Session, plan: _Plan, rules: Rules) -> None:
-    if plan.wish.provider is None and plan.wish.model is None:
-        return
-    own = _own_choice(plan, rules)
+def _remember_choice(conn: Connection, session: Session, plan: _Plan) -> None:
+    own = plan.own
     if (session.provider, session.model) != (own.provider, own.model):
         values = {"provider": own.provider, "model": own.model}
         sessions.change(conn, session.id, plan.at, values)

@@ -9,20 +9,30 @@ All three read the same log; only what is sent differs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from ..domain import LIVE, Ended, Event, Generation, Message, Ticket
-from ..errors import LiteError, Unavailable, UpstreamError
+from ..domain import LIVE, Ended, Event, Fault, Generation, Message, Ticket
+from ..errors import LiteError, StorageUnavailable, Unavailable, UpstreamError
 from ..store import messages
 from . import sse
 from .deps import Parts
-from .models import AnswerIn, AnswerOut, MessageOut, TicketOut
+from .replies import AnswerOut, MessageOut, TicketOut
+from .requests import AnswerIn
 
+SERVER_STOPPING = Fault(
+    code="server_stopping",
+    detail="the server is stopping: the answer is kept, ask for it again in a moment",
+)
+LOG_UNAVAILABLE = Fault(
+    code="log_unavailable",
+    detail="the events of this answer can no longer be read: read its message instead",
+)
 STATUSES = {
     "upstream_timeout": 504,
     "upstream_gave_up": 503,
@@ -90,46 +100,77 @@ async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, No
             return
     last: Event | None = None
     groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)
-    async with aclosing(groups):
-        async for group in groups:
-            yield b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
-            last = group[-1] if group else last
-    if last is None or not isinstance(last.body, Ended):
-        yield sse.data({"error": sse.SERVER_STOPPING, "code": "server_stopping"})
-
-
-async def numbered_stream(
-    parts: Parts, generation: Generation, after: int, there: int
-) -> AsyncGenerator[bytes, None]:
-    """The log after a number: what is there (up to number `there`, as it was when the request
-    was accepted), `caught_up` once, then what comes."""
-    if not generation.logged:
-        if after < there:
-            message = MessageOut.of(await message_of(parts, generation))
-            yield sse.named("snapshot", message.model_dump(mode="json"), there)
-        yield sse.named("caught_up", {"seq": there})
+    try:
+        async with aclosing(groups):
+            async for group in groups:
+                yield b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
+                last = group[-1] if group else last
+    except StorageUnavailable as error:
+        yield sse.data({"error": error.detail, "code": error.code})
         return
-    ended = generation.status not in LIVE
-    target = there - 1 if ended and after < there else there
-    told = after >= target
-    if told:
-        yield sse.named("caught_up", {"seq": target})
-    if ended and after >= there:
+    if last is None or not isinstance(last.body, Ended):
+        fault = _broken_off(parts)
+        yield sse.data({"error": fault.detail, "code": fault.code})
+
+
+def _broken_off(parts: Parts) -> Fault:
+    """Why a log's stream ends before the log does."""
+    return SERVER_STOPPING if parts.chat.draining else LOG_UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a reader of a log wants: the events after number `after`. `there` is the log's length
+    when the request was accepted; `scope` is put in front of the numbers in the stream's ids."""
+
+    generation: Generation
+    after: int
+    there: int
+    scope: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.generation.status not in LIVE
+
+    @property
+    def caught_up_at(self) -> int:
+        """The number after which the reader has what was there; the end comes after that."""
+        return self.there - 1 if self.ended and self.after < self.there else self.there
+
+
+async def numbered_stream(parts: Parts, view: View) -> AsyncGenerator[bytes, None]:
+    """The log after a number: what is there, `caught_up` once, then what comes."""
+    if not view.generation.logged:
+        if view.after < view.there:
+            message = MessageOut.of(await message_of(parts, view.generation))
+            seq = f"{view.scope}{view.there}"
+            yield sse.named("snapshot", message.model_dump(mode="json"), seq)
+        yield sse.named("caught_up", {"seq": view.there})
+        return
+    if view.after >= view.caught_up_at:
+        yield sse.named("caught_up", {"seq": view.caught_up_at})
+    if view.ended and view.after >= view.there:
         return
     over = False
-    groups = parts.chat.follow(generation.id, after, parts.keep_alive_s)
-    async with aclosing(groups):
-        async for group in groups:
-            frames = [] if group else [sse.KEEP_ALIVE]
-            for event in group:
-                frames.append(sse.numbered(event))
-                over = over or isinstance(event.body, Ended)
-                if not told and event.seq >= target:
-                    told = True
-                    frames.append(sse.named("caught_up", {"seq": event.seq}))
-            yield b"".join(frames)
+    groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
+    try:
+        async with aclosing(groups):
+            async for group in groups:
+                yield b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE
+                over = bool(group) and isinstance(group[-1].body, Ended)
+    except StorageUnavailable as error:
+        yield sse.named("shutdown", {"code": error.code, "detail": error.detail})
+        return
     if not over:
-        yield sse.named("shutdown", {"detail": sse.SERVER_STOPPING})
+        fault = _broken_off(parts)
+        yield sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
+
+
+def _frames(view: View, group: Sequence[Event]) -> Iterator[bytes]:
+    for event in group:
+        yield sse.numbered(event, view.scope)
+        if event.seq == view.caught_up_at:
+            yield sse.named("caught_up", {"seq": event.seq})
 
 
 async def message_of(parts: Parts, generation: Generation) -> Message:

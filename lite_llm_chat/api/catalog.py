@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from .deps import PartsDep
 from .errors import responses
-from .models import ModelOut, ProviderOut
+from .replies import ModelOut, ProviderOut
 
 router = APIRouter(tags=["catalog"])
 

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from ..chat import Ask, Wish
-from . import answers
+from . import answers, sse
 from .deps import KeyDep, MessageId, PartsDep, json_only, once
 from .errors import responses
-from .models import AnswerIn, AnswerOut, ChatIn, TicketOut
+from .replies import AnswerOut, TicketOut
+from .requests import AnswerIn, ChatIn
 
 router = APIRouter(tags=["chat"], dependencies=[Depends(json_only)])
 
@@ -49,7 +50,12 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
         asked.session_id,
         asked.title,
     )
-    ticket = await parts.chat.open_turn(ask, asked.on_active)
+    accepting = parts.chat.open_turn(ask, asked.on_active)
+    if asked.on_active != "enqueue":
+        return await answers.reply(request, parts, asked, await accepting)
+    ticket = await sse.while_connected(request.receive, accepting)
+    if ticket is None:  # the client left the queue: it is not asked for any more
+        return Response(status_code=499)
     return await answers.reply(request, parts, asked, ticket)
 
 

@@ -23,10 +23,15 @@ from ..errors import LiteError
 
 MEDIA_TYPE = "application/problem+json"
 PLAIN = {  # what the framework refuses by itself: code and sentence
-    400: ("bad_request", "the body cannot be read: it must be JSON in UTF-8"),
     404: ("not_found", "there is nothing at this address: /docs shows what there is"),
     405: ("method_not_allowed", "this address does not take that method: see the Allow header"),
     413: ("body_too_large", "the body is larger than this server takes: send less at once"),
+}
+
+UNREADABLE = {
+    "type": "json_invalid",
+    "loc": ["body"],
+    "msg": "the body cannot be read: it must be JSON in UTF-8, not too deep, with usual numbers",
 }
 
 _TYPE_NAMES = ("function-after[", "list[")  # pydantic's words for the members of a union
@@ -106,8 +111,22 @@ def _finding(found: Mapping[str, Any]) -> dict[str, object]:
     return {"type": found["type"], "loc": place, "msg": message}
 
 
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with the media type that errors really have."""
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        for path in schema["paths"].values():
+            for operation in path.values():
+                for status, response in operation.get("responses", {}).items():
+                    content = response.get("content", {})
+                    if status[0] in "45" and "application/json" in content:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+    return app.openapi_schema or {}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app this way."""
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
 
     @app.exception_handler(LiteError)
     async def _ours(_request: Request, error: LiteError) -> JSONResponse:
@@ -119,6 +138,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework's word for some bad JSON
+            return problem(422, [UNREADABLE], "validation_error")
         code, sentence = PLAIN.get(error.status_code, ("http_error", str(error.detail)))
         response = problem(error.status_code, sentence, code)
         response.headers.update(error.headers or {})

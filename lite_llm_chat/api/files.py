@@ -13,14 +13,14 @@ import tempfile
 from pathlib import Path as FilePath
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, Path, Request, UploadFile
+from fastapi import APIRouter, Depends, Path, Request, UploadFile
 from fastapi.responses import FileResponse
 
 from ..errors import NotFound, TooLarge, WrongMediaType
 from ..store import files
 from .deps import PartsDep
 from .errors import responses
-from .models import FileOut
+from .replies import FileOut
 
 router = APIRouter(tags=["files"])
 
@@ -37,6 +37,11 @@ async def multipart_only(request: Request) -> None:
         )
 
 
+@router.post(
+    "/upload",
+    dependencies=[Depends(multipart_only)],
+    responses=responses(413, 415, 422, 503),
+)
 async def upload(parts: PartsDep, file: UploadFile) -> FileOut:
     """Keep a file, at most MAX_UPLOAD_BYTES long."""
     at = parts.now()

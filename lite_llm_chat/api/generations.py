@@ -8,12 +8,12 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from ..domain import LIVE
+from ..domain import LIVE, Generation
 from ..errors import Invalid
 from . import answers, sse
-from .deps import LARGEST_ID, GenerationId, PartsDep, SessionId
+from .deps import LARGEST_ID, GenerationId, Parts, PartsDep, SessionId
 from .errors import responses
-from .models import GenerationOut
+from .replies import GenerationOut
 
 router = APIRouter(tags=["generations"])
 
@@ -47,7 +47,8 @@ async def follow_generation(
 ) -> Response:
     """Every event after a number, each once: first what is stored, then `caught_up`, then what
     comes, until `ended`. A reader that is cut off comes back with the last id it saw."""
-    return await _follow(parts, generation_id, _cursor(after, last_event_id))
+    generation = await parts.chat.generation(generation_id)
+    return _follow(parts, generation, _cursor(generation_id, after, last_event_id))
 
 
 @router.get(
@@ -58,11 +59,13 @@ async def follow_generation(
 async def follow_session(
     parts: PartsDep, session_id: SessionId, after: After = 0, last_event_id: LastEventId = None
 ) -> Response:
-    """The events of the answer that this session is getting now."""
+    """The events of the answer that this session is getting now. Their ids name the generation
+    too, so that a reader who comes back to find another answer gets that one from its start."""
     live = await parts.chat.generation_of(session_id)
     if live is None:
         return Response(status_code=204)
-    return await _follow(parts, live.id, _cursor(after, last_event_id))
+    after = _cursor(live.id, after, last_event_id)
+    return _follow(parts, live, after, scope=f"{live.id}:")
 
 
 @router.post(
@@ -82,18 +85,20 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
     return JSONResponse(body.model_dump(mode="json"), status)
 
 
-async def _follow(parts: PartsDep, generation_id: str, after: int) -> Response:
-    generation = await parts.chat.generation(generation_id)
+def _follow(parts: Parts, generation: Generation, after: int, scope: str = "") -> Response:
     there = parts.chat.check_cursor(generation, after)
-    frames = answers.numbered_stream(parts, generation, after, there)
-    return sse.EventStream(frames, {"x-generation-id": generation_id})
+    view = answers.View(generation, after, there, scope)
+    frames = answers.numbered_stream(parts, view)
+    return sse.EventStream(frames, {"x-generation-id": generation.id})
 
 
-def _cursor(after: int, last_event_id: str | None) -> int:
-    if last_event_id is None or last_event_id == "":
+def _cursor(generation_id: str, after: int, last_event_id: str | None) -> int:
+    """The last number that was seen of this generation: 0 if the id is another one's."""
+    if not last_event_id:
         return after
-    if not (last_event_id.isascii() and last_event_id.isdigit()):
-        raise Invalid(
-            "Last-Event-ID must be the number of an event, such as 12", code="invalid_cursor"
-        )
-    return min(int(last_event_id[:20]), LARGEST_ID)
+    scope, _, number = last_event_id.rpartition(":")
+    if not (number.isascii() and number.isdigit()):
+        raise Invalid("Last-Event-ID must be the id of an event, such as 12", code="invalid_cursor")
+    if scope not in ("", generation_id):
+        return 0
+    return min(int(number[:20]), LARGEST_ID)

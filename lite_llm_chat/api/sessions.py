@@ -11,7 +11,8 @@ from ..store import messages, sessions
 from ..store.database import Connection
 from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
 from .errors import responses
-from .models import MessageOut, SessionDetail, SessionIn, SessionOut, SessionPatch
+from .replies import MessageOut, SessionDetail, SessionOut
+from .requests import SessionIn, SessionPatch
 
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
 
@@ -65,8 +66,8 @@ async def update_session(
         session = sessions.get(conn, session_id)
         values = {} if wanted.title is None else {"title": wanted.title}
         if wanted.provider is not None or wanted.model is not None:
-            provider = wanted.provider or (None if wanted.model else session.provider)
-            choice = parts.chat.choose(provider, wanted.model)
+            home = session.provider, session.model
+            choice = parts.chat.choose(wanted.provider, wanted.model, home)
             values |= {"provider": choice.provider, "model": choice.model}
         if values:
             sessions.change(conn, session_id, at, values)

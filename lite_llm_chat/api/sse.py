@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..domain import Ended, Event, Message, Reasoning, Started, Text
-from .models import UsageOut
+from .replies import UsageOut
 
 T = TypeVar("T")
 
@@ -30,7 +30,6 @@ HEADERS = {
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
 }
-SERVER_STOPPING = "the server is stopping: the answer is kept, ask for it again in a moment"
 
 # Legal inside JSON strings and inside an SSE line, but many line readers break a line here.
 _LINE_BREAKERS = {ord(char): f"\\u{ord(char):04x}" for char in "\u0085\u2028\u2029"}
@@ -46,9 +45,9 @@ def data(value: Mapping[str, object]) -> bytes:
     return f"data: {dump(value)}\n\n".encode()
 
 
-def named(name: str, value: Mapping[str, object], seq: int | None = None) -> bytes:
-    """One named frame; with a number, a reader that has it never gets it again."""
-    head = "" if seq is None else f"id: {seq}\n"
+def named(name: str, value: Mapping[str, object], frame_id: str = "") -> bytes:
+    """One named frame; with an id, a reader that has it never gets it again."""
+    head = f"id: {frame_id}\n" if frame_id else ""
     return f"{head}event: {name}\ndata: {dump(value)}\n\n".encode()
 
 
@@ -119,14 +118,15 @@ def _fault(ended: Ended) -> tuple[str, str]:
 # ── the numbered dialect ──────────────────────────────────────────────────────────────────────
 
 
-def numbered(event: Event) -> bytes:
-    """The frame of a log that can be followed from any number."""
-    body = event.body
+def numbered(event: Event, scope: str = "") -> bytes:
+    """The frame of a log that can be followed from any number. The id is the number, after the
+    scope."""
+    body, frame_id = event.body, f"{scope}{event.seq}"
     match body:
         case Text():
-            return named("text", {"content": body.text}, event.seq)
+            return named("text", {"content": body.text}, frame_id)
         case Reasoning():
-            return named("reasoning", {"reasoning": body.text}, event.seq)
+            return named("reasoning", {"reasoning": body.text}, frame_id)
         case Started():
             started = {
                 "session_id": body.session_id,
@@ -136,9 +136,9 @@ def numbered(event: Event) -> bytes:
                 "model": body.model,
                 "warnings": list(body.warnings),
             }
-            return named("started", started, event.seq)
+            return named("started", started, frame_id)
         case Ended():
-            return named("ended", _ending(body), event.seq)
+            return named("ended", _ending(body), frame_id)
         case _:
             assert_never(body)
 

@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from ..errors import Unavailable
 from .deps import PartsDep
 from .errors import responses
-from .models import HealthOut, ReadyOut
+from .replies import HealthOut, ReadyOut
 
 router = APIRouter(tags=["health"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health(parts: PartsDep) -> HealthOut:
     """The process is alive; `providers` says of each whether it can answer, and why not."""
@@ -21,6 +22,7 @@ async def health(parts: PartsDep) -> HealthOut:
     )
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=responses(503))
 async def ready(parts: PartsDep) -> ReadyOut:
     """200 while questions are taken, 503 while the server stops or its disk refuses writes."""

@@ -122,9 +122,9 @@ def append(conn: Connection, new: Sequence[Event]) -> None:
     )
 
 
-def begin(conn: Connection, generation_ids: Sequence[str], at: datetime) -> None:
-    """Mark queued generations as running: their first piece is in this transaction."""
-    conn.execute(_BEGIN, [{"generation_id": one, "first_piece_at": at} for one in generation_ids])
+def begin(conn: Connection, generation_id: str, at: datetime) -> None:
+    """Mark a queued generation as running: its first piece is in this transaction."""
+    conn.execute(_BEGIN, {"generation_id": generation_id, "first_piece_at": at})
 
 
 def end(conn: Connection, ending: Ending) -> None:

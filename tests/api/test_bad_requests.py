@@ -58,6 +58,9 @@ WRONG: dict[str, dict[str, Any]] = {
     "long title": {"title": "x" * 256},
     "empty model": {"model": ""},
     "surrogate in model": {"model": "\ud800"},
+    "empty question": {"messages": [USER | {"content": " \n"}]},
+    "empty list of parts": {"messages": [USER | {"content": []}]},
+    "NUL in a question": {"messages": [USER | {"content": "a\0b"}]},
     "surrogate in title": {"title": "\udfff"},
     "list as model": {"model": ["x"]},
 }
@@ -88,36 +91,34 @@ async def test_values_at_the_edge_are_taken(product: Product, upstream: DeepSeek
         {"thinking": True, "reasoning_effort": "max"},
         {"title": None, "session_id": None, "temperature": None, "model": None, "provider": None},
         {"messages": [USER | {"content": [{"type": "text", "text": "a"}] * 2}]},
-        {"messages": [USER | {"content": ""}]},
     ):
         status, _ = await product.call("POST", "/chat", question("Hi", stream=False) | fields)
         assert status == 200, fields
-    assert order_of(upstream, -2)["messages"][0]["content"] == "aa"
+    assert order_of(upstream, -1)["messages"][0]["content"] == "aa"
 
 
-UNREADABLE = {
-    b'{"messages": [{"role": "user", "content": "Hi"}], "\\ud800": 1}': 422,
-    b"": 422,
-    b"{": 422,
-    b"null": 422,
-    b"[]": 422,
-    b'"text"': 422,
-    b"\x00\x01\x02": 422,
-    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": NaN}': 422,
-    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": -Infinity}': 422,
-    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": 1e999}': 422,
-    b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}': 400,
-    b'{"seed": 1' + b"0" * 5000 + b"}": 400,
-    b'{"messages": ' + b"[" * 100_000: 400,
-    b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}": 400,
-}
+UNREADABLE = (
+    b'{"messages": [{"role": "user", "content": "Hi"}], "\\ud800": 1}',
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"\x00\x01\x02",
+    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": NaN}',
+    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": -Infinity}',
+    b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": 1e999}',
+    b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}',
+    b'{"seed": 1' + b"0" * 5000 + b"}",
+    b'{"messages": ' + b"[" * 100_000,
+    b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+)
 
 
 async def test_a_body_that_is_no_json_object_is_refused(product: Product) -> None:
-    codes = {400: "bad_request", 422: "validation_error"}
-    for body, status in UNREADABLE.items():
+    for body in UNREADABLE:
         reply = await post_bytes(product, "/api/v1/chat", body)
-        assert reply.verdict == (status, codes[status]), body[:80]
+        assert reply.verdict == (422, "validation_error"), body[:80]
     assert await product.call("GET", "/sessions") == (200, [])
 
 

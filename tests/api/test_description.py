@@ -45,7 +45,7 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(product: Produ
             assert operation.get("description"), (method, path)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    schema = response["content"]["application/json"]["schema"]["$ref"]
+                    schema = response["content"]["application/problem+json"]["schema"]["$ref"]
                     assert schema.endswith("Problem"), (method, path, status)
 
 

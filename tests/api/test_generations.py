@@ -15,7 +15,8 @@ from .truth import send
 
 WORDS = "one two three four five six"
 KEYS = ["id", "session_id", "message_id", "provider", "model", "served_model", "status"]
-MORE_KEYS = ["finish_reason", "usage", "warnings", "error", "created_at", "first_piece_at"]
+MORE_KEYS = ["finish_reason", "usage", "warnings", "error", "cancel_requested"]
+MOMENTS = ["created_at", "first_piece_at", "ended_at"]
 
 
 async def counted(product: Product, upstream: DeepSeekStandIn) -> str:
@@ -37,7 +38,7 @@ async def test_a_generation_is_this_object(product: Product, upstream: DeepSeekS
     generation_id = await counted(product, upstream)
     status, generation = await product.call("GET", f"/generations/{generation_id}")
     assert status == 200
-    assert list(generation) == [*KEYS, *MORE_KEYS, "ended_at", "last_seq"]
+    assert list(generation) == [*KEYS, *MORE_KEYS, *MOMENTS, "last_seq"]
     assert generation["usage"]["output_tokens"] == 6
     told = {name: generation[name] for name in [*KEYS, "finish_reason", "error", "last_seq"]}
     assert told == {
@@ -221,9 +222,28 @@ async def test_a_session_leads_to_its_live_answer(
     live = await product.stream("/sessions/1/events")
     assert live.headers["X-Generation-Id"] == generation_id
     gate.open()
-    assert log_of(await live.rest()) == log_of(await events(product, generation_id))
+    named = {
+        f"{generation_id}:{seq}": raw
+        for seq, raw in log_of(await events(product, generation_id)).items()
+    }
+    assert [frame.id for frame in await live.rest() if frame.id] == list(named)
     await stream.rest()
     assert (await send(product, "GET", "/api/v1/sessions/1/events")).status == 204
+
+
+async def test_a_reader_of_a_session_who_missed_an_answer_gets_the_next_one_whole(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    first = await (await product.ask("say: one two three")).rest()
+    gate = hold(upstream, "Hello there")
+    stream = await product.ask("Hi", session_id=1)
+    generation_id = await begin(product, stream)
+    stale = {"Last-Event-ID": f"{first[0].data['generation_id']}:2"}
+    live = await product.stream("/sessions/1/events", headers=stale)
+    gate.open()
+    ids = [frame.id for frame in await live.rest() if frame.id]
+    assert ids[0] == f"{generation_id}:1"
+    await stream.rest()
 
 
 async def test_reading_starts_nothing(product: Product, upstream: DeepSeekStandIn) -> None:

@@ -64,12 +64,12 @@ async def test_a_session_without_wishes_gets_the_defaults(product: Product) -> N
 
 
 async def test_a_title_has_1_to_255_characters(product: Product) -> None:
-    for good in ("x", "é" * 255, "🙂" * 255, " ", "it's; DROP TABLE --"):
+    for good in ("x", "é" * 255, "🙂" * 255, "it's; DROP TABLE --"):
         status, session = await product.call("POST", "/sessions", {"title": good})
         assert (status, session["title"]) == (201, good)
         status, session = await product.call("PATCH", "/sessions/1", {"title": good})
         assert (status, session["title"]) == (200, good)
-    for bad in ("", "x" * 256, 7, ["x"]):
+    for bad in ("", "  \n", "a\0", "x" * 256, 7, ["x"]):
         for method, path in (("POST", "/sessions"), ("PATCH", "/sessions/1")):
             status, problem = await product.call(method, path, {"title": bad})
             assert (status, problem["code"]) == (422, "validation_error"), (method, bad)
@@ -223,7 +223,7 @@ async def test_a_message_may_be_answered_by_another_model_only_this_once(
     _, session = await product.call("GET", "/sessions/1")
     assert (session["provider"], session["model"]) == ("deepseek", "deepseek-chat")
     models = [one["model"] for one in await messages(product) if one["role"] == "assistant"]
-    assert models == ["deepseek-chat", "deepseek-v4-pro", "deepseek-flash"]
+    assert models == ["deepseek-chat", "deepseek-v4-pro", "deepseek-chat"]
 
 
 async def test_a_new_session_is_the_models_it_was_asked_of_not_of_the_first_message(

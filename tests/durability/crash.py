@@ -15,16 +15,16 @@ import random
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import aiohttp
 
-from standins.deepseek import DeepSeekStandIn, text_of
+from standins.deepseek import DeepSeekStandIn
+from standins.deepseek_rules import text_of
 from standins.words import pieces, tokens
 from tests.conftest import question
 
 from . import oracle
-from .processes import Server
+from .processes import Server, until
 
 STREAMS = 50
 TOKENS_PER_S = 50.0
@@ -91,8 +91,8 @@ class Damage:
         return (
             f"kills {self.kills}, questions accepted {self.accepted}, streams cut {self.cut},"
             f" accepted lost {self.accepted_lost}, seen lost {self.seen_lost},"
-            f" unseen ms p50 {unseen[len(unseen) // 2]:.0f} p99 {unseen[len(unseen) * 99 // 100]:.0f}"
-            f" max {unseen[-1]:.0f},"
+            f" unseen ms p50 {unseen[len(unseen) // 2]:.0f}"
+            f" p99 {unseen[len(unseen) * 99 // 100]:.0f} max {unseen[-1]:.0f},"
             f" recovery s p50 {recovery[len(recovery) // 2]:.2f} max {recovery[-1]:.2f}"
         )
 
@@ -111,8 +111,7 @@ async def kill_once(
         for task in tasks:
             assert task.done(), "a reader of a killed server still waits"
             task.result()
-    while upstream.in_flight:
-        await asyncio.sleep(0.005)
+    await until(lambda: upstream.in_flight == 0)
     sent = {text_of(gone.request.body["messages"][-1]["content"]): gone.tokens  # type: ignore[index]
             for gone in upstream.disconnects}  # fmt: skip
     upstream.reset()
@@ -140,9 +139,7 @@ async def _compare(
             replayed = await _again(client, watch, log)
             if not replayed.startswith(NOT_THE_LOG.sub(b"", watch.seen)):
                 damage.seen_lost += 1
-                damage.findings.append(
-                    f"I2: {log.id} lost what was seen: {watch.seen!r} is not the start of {replayed!r}"
-                )
+                damage.findings.append(f"I2: {log.id} lost {watch.seen!r}, has {replayed!r}")
             if watch.asked in sent:
                 missing = watch.unseen_tokens(sent[watch.asked], log.said())
                 damage.unseen_ms.append(missing * 1000 / TOKENS_PER_S)
@@ -174,8 +171,3 @@ async def kill_often(server: Server, upstream: DeepSeekStandIn, seed: int, kills
         if damage.findings:
             break
     return damage
-
-
-def database_of(folder: Path) -> Path:
-    """Where a server of a folder keeps its rows."""
-    return folder / "chat.db"

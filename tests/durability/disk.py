@@ -50,7 +50,11 @@ class Disk(Database):
             return await super().write(full)
         self.reached.set()
         await self.gate.wait()
-        return await super().write(full if self.refusing else work)
+        return await super().write(self._now(work))
+
+    def _now(self, work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """The work, unless the disk came to refuse while it waited."""
+        return full if self.refusing else work
 
 
 def full(_conn: Connection) -> Never:

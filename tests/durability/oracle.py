@@ -59,7 +59,7 @@ def logs(path: Path) -> dict[str, Log]:
     """Every generation of a file, by its id."""
     with closing(sqlite3.connect(path)) as file:
         found = {
-            row[0]: Log(*row[:4], bool(row[4]), _code(row[5]), *row[6:])
+            row[0]: Log(row[0], row[1], row[2], row[3], bool(row[4]), _code(row[5]), row[6], row[7])
             for row in file.execute(
                 "SELECT g.id, g.session_id, g.status, g.last_seq, g.logged, g.ended, m.content,"
                 " m.reasoning FROM generations g LEFT JOIN chat_messages m ON m.id = g.message_id"

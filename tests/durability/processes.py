@@ -1,6 +1,6 @@
 """The server as its users run it: a process of its own, on a folder of its own.
 
-    Server("main", folder, upstream.url) ── start ──▶ answers on `url` ── signal / kill ──▶ exit code
+    Server("main", folder, upstream.url) ── start ──▶ answers on `url` ── signal, kill ──▶ exit code
            └ or "uvicorn"                               everything it said: `output`
 
 A process is ended by the test that started it, however the test ends: `async with`.
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -34,6 +35,21 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def names_in(folder: Path) -> list[str]:
+    """The files of a folder, in order."""
+    return sorted(each.name for each in folder.iterdir())
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]], within_s: float = 20.0) -> None:
+    """Return once something holds that rings no bell. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while True:
+            now = holds()
+            if now if isinstance(now, bool) else await now:
+                return
+            await asyncio.sleep(0.002)
 
 
 def environment(folder: Path, upstream_url: str, **settings: object) -> dict[str, str]:

@@ -132,9 +132,8 @@ async def test_a_disk_that_refuses_is_noticed_and_the_next_write_clears_it(
 ) -> None:
     with pytest.raises(StorageUnavailable):
         await database.write(full)
-    assert not database.writable
-    assert await database.probe()
-    assert database.writable
+    refused, taken = database.writable, await database.probe()
+    assert (refused, taken, database.writable) == (False, True, True)
     assert await titles(database) == []
 
 
@@ -274,10 +273,9 @@ async def test_a_terminal_generation_never_changes(statement: str, database: Dat
         "UPDATE generations SET status = 'completed'",  # but without its end
         "UPDATE generations SET ended = '{}'",  # but still running
         "INSERT INTO events VALUES ('nobody', 1, 'text', 'x')",
-        "INSERT INTO chat_messages (session_id, role, content, created_at)"
-        " VALUES (999, 'user', 'x', '2020-01-01')",
-        "INSERT INTO chat_messages (session_id, role, content, created_at, parent_id)"
-        " VALUES (1, 'user', 'x', '2020-01-01', 999)",
+        "UPDATE chat_messages SET session_id = 999",
+        "UPDATE chat_messages SET parent_id = 999",
+        "UPDATE chat_sessions SET leaf_id = 999",
         "DELETE FROM chat_messages WHERE id = 1",  # an answer stands under it
     ],
 )

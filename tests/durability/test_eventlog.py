@@ -17,6 +17,7 @@ from lite_llm_chat.store.location import Location
 
 from . import oracle
 from .disk import Disk, begin, now
+from .processes import until
 
 END = Ended("completed", finish_reason="stop")
 
@@ -51,7 +52,7 @@ class Reader:
 
     async def next(self) -> list[Body]:
         """The bodies of the next group; none at the end."""
-        group = list(await anext(self._groups, None) or ())
+        group = list(await anext(self._groups, []))
         self.seen += group
         return [event.body for event in group]
 
@@ -252,7 +253,9 @@ async def test_readers_that_come_and_go_all_see_the_same_log(
                 seen[event.seq] = event.body
         return seen
 
-    *maps, _ = await asyncio.gather(*(read() for _ in range(8)), write())
+    writing = asyncio.create_task(write())
+    maps = await asyncio.gather(*(read() for _ in range(8)))
+    await writing
     assert all(one == maps[0] for one in maps)
     assert list(maps[0].values()) == await stored(disk)
     assert log._live == {}
@@ -357,8 +360,7 @@ async def test_a_disk_that_refuses_shows_nothing_and_is_tried_again(
     before = disk.writes
     log.append("a", Text("not yet"))
     waiting = asyncio.create_task(reader.next())
-    while disk.writes < before + 5:
-        await asyncio.sleep(0.001)
+    await until(lambda: disk.writes >= before + 5)
     assert (told, waiting.done(), await stored(disk)) == ([True], False, [started])
     disk.refusing = False
     assert await asyncio.wait_for(waiting, 5) == [Text("not yet")]

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat import app, eventlog
-from lite_llm_chat.app import Drain
+from lite_llm_chat import app
 from lite_llm_chat.config import Settings
+from lite_llm_chat.drain import Drain
+from lite_llm_chat.store import generations
 from standins.behaviours import Cut, Gate, Pause, Status
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
 from . import oracle
 from .disk import Disk
+from .processes import until
 
 OURS = ("run-", "spring-", "accept", "leave-", "drain", "cut-")
 
@@ -47,9 +49,7 @@ def things() -> dict[str, int]:
 
 async def idle(product: Product) -> None:
     """Return when nothing runs any more."""
-    async with asyncio.timeout(10):
-        while any(leftovers(product).values()):
-            await asyncio.sleep(0.005)
+    await until(lambda: not any(leftovers(product).values()))
 
 
 async def every_kind_of_answer(product: Product, upstream: DeepSeekStandIn) -> None:
@@ -149,13 +149,11 @@ async def test_a_question_accepted_while_the_server_stops_is_ended_too(
     assert isinstance(disk, Disk)
     disk.gate.clear()
     asking = asyncio.create_task(product.call("POST", "/chat", question("x", background=True)))
-    while not any(task.get_name() == "accept" for task in asyncio.all_tasks()):
-        await asyncio.sleep(0.001)
+    await until(lambda: any(task.get_name() == "accept" for task in asyncio.all_tasks()))
     await asyncio.sleep(0.01)  # its transaction stands before the gate now
     drain = Drain(chat._engine, chat._log, 0.2)
     drain.begin()  # as a signal does
-    while chat._engine.running or not drain._task or not drain._task.done():
-        await asyncio.sleep(0.005)
+    await until(lambda: drain._task is not None and drain._task.done())
     if reader == "left":
         asking.cancel()
     disk.gate.set()
@@ -199,15 +197,15 @@ async def test_a_log_that_is_given_up_is_ended_by_whoever_looks(
     stream = await product.ask("say: one two three")
     head = (await stream.until("generation_id")).data
     await stream.until("content")
-    refused = eventlog.rows.append
+    refused = generations.append
 
     def refuse(*_: object) -> None:
         raise ValueError("a defect")
 
-    monkeypatch.setattr(eventlog.rows, "append", refuse)
+    monkeypatch.setattr(generations, "append", refuse)
     gate.open()
     await stream.rest()
-    monkeypatch.setattr(eventlog.rows, "append", refused)
+    monkeypatch.setattr(generations, "append", refused)
     status, found = await product.call("GET", f"/generations/{head['generation_id']}")
     assert (status, found["status"]) == (200, "interrupted")
     status, body = await product.call(

@@ -19,6 +19,7 @@ from tests.conftest import Product, question
 
 from . import oracle
 from .disk import Disk
+from .processes import until
 
 FULL_KIB = 1024
 
@@ -56,6 +57,10 @@ async def ready(product: Product) -> tuple[int, str | None]:
     return status, body.get("code")
 
 
+async def is_ready(product: Product, wanted: bool) -> bool:
+    return ((await ready(product))[0] == 200) is wanted
+
+
 # ── a disk that refuses for a while ───────────────────────────────────────────────────────────
 
 
@@ -69,8 +74,7 @@ async def test_the_server_says_that_it_is_not_ready_and_recovers_by_itself(
     disk_of(product).refusing = True
     gate.open()
     rest = asyncio.create_task(stream.rest())
-    while await ready(product) == (200, None):
-        await asyncio.sleep(0.005)
+    await until(lambda: is_ready(product, False))
     assert await ready(product) == (503, "storage_unavailable")
     status, body = await product.call("POST", "/chat", question("say: no"))
     assert (status, body["code"]) == (503, "storage_unavailable")
@@ -166,6 +170,11 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+def grow(folder: Path) -> None:
+    """Make room."""
+    subprocess.run(["mount", "-o", "remount,size=32m", str(folder)], check=True)
+
+
 async def test_a_really_full_disk_is_survived(
     settings: Settings, upstream: DeepSeekStandIn, tmp_path: Path
 ) -> None:
@@ -177,17 +186,14 @@ async def test_a_really_full_disk_is_survived(
         upstream.play(Flood(count=400, width=4096))
         stream = await product.ask("fill it")
         rest = asyncio.create_task(stream.rest())
-        while (await ready(product))[0] == 200:
-            assert not rest.done()
-            await asyncio.sleep(0.005)
+        await until(lambda: is_ready(product, False))
+        assert not rest.done()
         assert (await product.call("POST", "/chat", question("say: x")))[0] == 503
         _, session = await product.call("GET", "/sessions/1")
         assert session["messages"][1]["content"] == "first"
-        made = subprocess.run(["mount", "-o", "remount,size=32m", str(folder)])
-        assert made.returncode == 0
+        await asyncio.to_thread(grow, folder)
         frames = await asyncio.wait_for(rest, 10)
-        while (await ready(product))[0] != 200:
-            await asyncio.sleep(0.005)
+        await until(lambda: is_ready(product, True))
         _, session = await product.call("GET", "/sessions/2")
         answer = session["messages"][1]
         assert answer["content"] == text_of(frames)  # type: ignore[arg-type]

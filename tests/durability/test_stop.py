@@ -137,25 +137,27 @@ async def test_whoever_waits_for_a_whole_answer_gets_it_if_it_ends_within_the_dr
 async def test_a_second_sigterm_cuts_the_wait(
     way: Way, reader: str, tmp_path: Path, slow: DeepSeekStandIn
 ) -> None:
-    async with Server(way, tmp_path, slow.url, drain_seconds=60) as server:
-        async with client_of(server) as client:
-            stream = await follow(client)
-            await stream.until("content")
-            waiting = []
-            if reader == "whole":
-                waiting.append(asyncio.create_task(ask(client, stream=False)))
-                await slow.wait_for_request()
-                await slow.wait_for_request()
-            server.signal(signal.SIGTERM)
-            await told(stream)
-            await asyncio.sleep(0.5)  # with nobody left to read, the lifespan's end is waiting now
-            assert server.running
-            server.signal(signal.SIGTERM)
-            await server.ended(within_s=5)
-            for each in waiting:
-                response = (await each).response
-                assert response.status == 503
-                assert (await response.json())["code"] == "server_stopped"
+    async with (
+        Server(way, tmp_path, slow.url, drain_seconds=60) as server,
+        client_of(server) as client,
+    ):
+        stream = await follow(client)
+        await stream.until("content")
+        waiting: list[asyncio.Task[Stream]] = []
+        if reader == "whole":
+            waiting.append(asyncio.create_task(ask(client, stream=False)))
+            await slow.wait_for_request()
+            await slow.wait_for_request()
+        server.signal(signal.SIGTERM)
+        await told(stream)
+        await asyncio.sleep(0.5)  # with nobody left to read, the lifespan's end is waiting now
+        assert server.running
+        server.signal(signal.SIGTERM)
+        await server.ended(within_s=5)
+        for each in waiting:
+            response = (await each).response
+            assert response.status == 503
+            assert (await response.json())["code"] == "server_stopped"
     assert {log.status for log in oracle.logs(server.database).values()} == {"interrupted"}
     assert "Traceback" not in server.output
 

@@ -41,9 +41,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors catalog context engine eventlog providers.base store turns"
     ),
     "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
+    "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context eventlog engine"
-        " turns chat api"
+        " turns chat api drain"
     ),
     "lite_llm_chat.cli": _ours("app config errors"),
     "main": _ours("app cli"),

@@ -1,0 +1,235 @@
+"""The shapes of what is shown. A reply may gain fields and never loses one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, PlainSerializer
+
+from ..domain import Fault, Generation, Message, Model, Session, Ticket, Usage
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
+
+
+class UsageOut(BaseModel):
+    """Tokens as the vendor counted them."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, usage: Usage | None) -> UsageOut | None:
+        if usage is None:
+            return None
+        return cls(
+            input_tokens=usage.input,
+            cached_tokens=usage.cached,
+            output_tokens=usage.output,
+            reasoning_tokens=usage.reasoning,
+            total_tokens=usage.input + usage.output,
+        )
+
+
+class FaultOut(BaseModel):
+    """Why an answer is not whole."""
+
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, fault: Fault | None) -> FaultOut | None:
+        return None if fault is None else cls(code=fault.code, detail=fault.detail)
+
+
+class SessionOut(BaseModel):
+    """A session of the list."""
+
+    id: int
+    title: str
+    provider: str
+    model: str
+    created_at: Moment
+    updated_at: Moment
+    message_count: int
+
+    @classmethod
+    def of(cls, session: Session) -> SessionOut:
+        return cls.model_validate(session, from_attributes=True)
+
+
+class MessageOut(BaseModel):
+    """A message. `status` is `completed` for everything a person wrote."""
+
+    id: int
+    role: str
+    content: str
+    created_at: Moment
+    provider: str | None
+    model: str | None
+    thought_process: str | None
+    images: list[Any] | None = None
+    videos: list[Any] | None = None
+    audios: list[Any] | None = None
+    search_results: list[Any] | None = None
+    parent_id: int | None
+    status: str
+    finish_reason: str | None
+    generation_id: str | None
+    usage: UsageOut | None
+    error: FaultOut | None
+
+    @classmethod
+    def of(cls, message: Message) -> MessageOut:
+        return cls(
+            id=message.id,
+            role=message.role,
+            content=message.content,
+            created_at=message.created_at,
+            provider=message.provider,
+            model=message.model,
+            thought_process=message.reasoning,
+            parent_id=message.parent_id,
+            status=message.status,
+            finish_reason=message.finish_reason,
+            generation_id=message.generation_id,
+            usage=UsageOut.of(message.usage),
+            error=FaultOut.of(message.fault),
+        )
+
+
+class SessionDetail(SessionOut):
+    """A session with the messages of its active branch, oldest first."""
+
+    messages: list[MessageOut]
+
+
+class AnswerOut(BaseModel):
+    """The reply to a question that was not streamed."""
+
+    session_id: int
+    generation_id: str
+    message: MessageOut
+    warnings: list[str]
+
+
+class TicketOut(BaseModel):
+    """Where an answer will be."""
+
+    session_id: int
+    generation_id: str
+    message_id: int
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> TicketOut:
+        return cls(
+            session_id=ticket.session_id,
+            generation_id=ticket.generation_id,
+            message_id=ticket.message_id,
+            warnings=list(ticket.warnings),
+        )
+
+
+class GenerationOut(BaseModel):
+    """One attempt at an answer."""
+
+    id: str
+    session_id: int
+    message_id: int
+    provider: str
+    model: str
+    served_model: str | None
+    status: str
+    finish_reason: str | None
+    usage: UsageOut | None
+    warnings: list[str]
+    error: FaultOut | None
+    cancel_requested: bool
+    created_at: Moment
+    first_piece_at: Moment | None
+    ended_at: Moment | None
+    last_seq: int
+
+    @classmethod
+    def of(cls, generation: Generation, last_seq: int) -> GenerationOut:
+        ended = generation.ended
+        return cls(
+            id=generation.id,
+            session_id=generation.session_id,
+            message_id=generation.message_id,
+            provider=generation.provider,
+            model=generation.model,
+            served_model=ended.served_model if ended else None,
+            status=generation.status,
+            finish_reason=ended.finish_reason if ended else None,
+            usage=UsageOut.of(ended.usage if ended else None),
+            warnings=list(generation.warnings),
+            error=FaultOut.of(ended.fault if ended else None),
+            cancel_requested=generation.cancel_requested,
+            created_at=generation.created_at,
+            first_piece_at=generation.first_piece_at,
+            ended_at=generation.ended_at,
+            last_seq=last_seq,
+        )
+
+
+class ModelOut(BaseModel):
+    """A model of the catalog."""
+
+    id: str
+    name: str
+    provider: str
+    context_length: int
+    max_output_tokens: int
+    description: str
+    alias_of: str | None
+
+    @classmethod
+    def of(cls, model: Model) -> ModelOut:
+        return cls.model_validate(model, from_attributes=True)
+
+
+class ProviderOut(BaseModel):
+    """A provider. `supported`: this server speaks its dialect; `ready`: it can answer now."""
+
+    id: str
+    name: str
+    description: str
+    supported: bool
+    ready: bool
+    default: bool
+    note: str
+
+
+class FileOut(BaseModel):
+    """An uploaded file."""
+
+    id: str
+    url: str
+    name: str
+    media_type: str
+    size_bytes: int
+
+
+class HealthOut(BaseModel):
+    """How the server is."""
+
+    status: str
+    app: str
+    version: str
+    providers: dict[str, str]
+
+
+class ReadyOut(BaseModel):
+    """Whether the server takes questions."""
+
+    status: str
