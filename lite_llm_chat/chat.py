@@ -215,13 +215,8 @@ class Chat:
         return await self._db.read(work)
 
     async def generation(self, generation_id: str) -> Generation:
-        """The generation as it is stored; one that nobody runs any more is ended first. Raises
-        NotFound."""
-        found = await self._db.read(lambda conn: generations.get(conn, generation_id))
-        if found.status in LIVE and not self._log.runs(generation_id):
-            await self._bury(generation_id)
-            found = await self._db.read(lambda conn: generations.get(conn, generation_id))
-        return found
+        """The generation as it is stored. Raises NotFound."""
+        return await self._db.read(lambda conn: generations.get(conn, generation_id))
 
     async def generation_of(self, session_id: int) -> Generation | None:
         """The session's live generation, if it has one. Raises NotFound."""

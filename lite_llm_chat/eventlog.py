@@ -31,8 +31,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from .domain import Body, Ended, Event, Reasoning, Text
-from .errors import StorageUnavailable
+from .domain import Body, Ended, Event, Fault, Reasoning, Text
+from .errors import RuleBroken, StorageUnavailable
+from .livelog import LiveLog
 from .store import generations as rows
 from .store.database import Connection, Database
 
@@ -40,68 +41,19 @@ MAX_INTERVAL_S = 0.25
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
 DRAW_TURNS = 4  # a source wakes, its socket is polled, read, and what was read is decoded
-MEMORY_LIMIT = 256 * 1024  # characters of a running log that readers are served from
+
+GIVEN_UP = Ended(
+    "failed",
+    fault=Fault("internal_error", "the server could not keep the rest of this answer: see its log"),
+)
 
 log = logging.getLogger("lite_llm_chat.eventlog")
-
-
-class _Live:
-    """One running log: what waits to be committed, and the newest of what was."""
-
-    def __init__(self, generation_id: str) -> None:
-        self.id = generation_id
-        self.seq = 0  # of the last committed event
-        self.begun = False  # True once its first piece is on its way to the disk
-        self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
-        self.pending_size = 0
-        self.ending: Ended | None = None
-        self.memory: list[Event] = []  # contiguous, up to and including `seq`
-        self.memory_size = 0
-        self.readers = 0
-        self.bell = asyncio.Event()  # rung, and replaced, at every publication
-        self.over = asyncio.Event()  # set when the end is committed, or the log was given up
-
-    def add(self, body: Text | Reasoning) -> None:
-        kind = type(body)
-        if self.pending and self.pending[-1][0] is kind:
-            self.pending[-1][1].append(body.text)
-        else:
-            self.pending.append((kind, [body.text]))
-        self.pending_size += len(body.text)
-
-    def take(self) -> list[Event]:
-        """What waited, merged and numbered, the end excluded."""
-        merged = [kind("".join(parts)) for kind, parts in self.pending]
-        self.pending, self.pending_size = [], 0
-        return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
-
-    def since(self, after: int) -> Sequence[Event] | None:
-        """The committed events after a number, or None if memory does not reach back so far."""
-        start = after - (self.seq - len(self.memory))
-        return self.memory[start:] if start >= 0 else None
-
-    def publish(self, committed: Sequence[Event]) -> None:
-        """Show events to readers. Called only after their commit."""
-        if not committed:
-            return
-        self.memory.extend(committed)
-        self.seq = committed[-1].seq
-        self.memory_size += sum(map(_weight, committed))
-        while self.memory_size > MEMORY_LIMIT and len(self.memory) > 1:
-            self.memory_size -= _weight(self.memory.pop(0))
-        bell, self.bell = self.bell, asyncio.Event()
-        bell.set()
-
-
-def _weight(event: Event) -> int:
-    body = event.body
-    return len(body.text) if isinstance(body, Text | Reasoning) else 0
 
 
 class _Part(NamedTuple):
     """One running log's share of a flush."""
 
-    live: _Live
+    live: LiveLog
     events: list[Event]
     begins_at: datetime | None
     ending: rows.Ending | None
@@ -116,9 +68,9 @@ class EventLog:
         self._db = database
         self._now = now
         self._interval_s = interval_s
-        self._live: dict[str, _Live] = {}
-        self._dirty: dict[_Live, None] = {}
-        self._urgent: dict[_Live, None] = {}
+        self._live: dict[str, LiveLog] = {}
+        self._dirty: dict[LiveLog, None] = {}
+        self._urgent: dict[LiveLog, None] = {}
         self._work = asyncio.Event()  # something is dirty
         self._hurry = asyncio.Event()  # something is urgent
         self._beat = asyncio.Event()  # rung, and replaced, at every tick
@@ -133,7 +85,7 @@ class EventLog:
     def reserve(self, generation_id: str) -> None:
         """Make room for a log whose first events are being committed: readers that come now wait
         for them."""
-        self._live[generation_id] = _Live(generation_id)
+        self._live[generation_id] = LiveLog(generation_id)
 
     def release(self, generation_id: str) -> None:
         """Undo `reserve`: the first events were not committed."""
@@ -180,7 +132,7 @@ class EventLog:
             self._mark(live, urgent=True)
         await live.over.wait()
 
-    def _mark(self, live: _Live, *, urgent: bool) -> None:
+    def _mark(self, live: LiveLog, *, urgent: bool) -> None:
         self._dirty[live] = None
         self._work.set()
         if urgent:
@@ -226,7 +178,7 @@ class EventLog:
         for _ in range(DRAW_TURNS):
             await asyncio.sleep(0)
 
-    def _take(self, chosen: dict[_Live, None]) -> list[_Part]:
+    def _take(self, chosen: dict[LiveLog, None]) -> list[_Part]:
         parts = []
         now = self._now()
         for live in list(chosen):
@@ -259,13 +211,28 @@ class EventLog:
                 return
             for part in parts:
                 log.error("generation %s: its log was given up: %r", part.live.id, cause)
-                self._forget(part.live)
+                await self._give_up(part.live, fenced=isinstance(cause, RuleBroken))
             return
         for part in parts:
             last = [] if part.ending is None else [_last_event(part.ending)]
             part.live.publish([*part.events, *last])
             if last:
                 self._forget(part.live)
+
+    async def _give_up(self, live: LiveLog, *, fenced: bool) -> None:
+        """Let go of a log that cannot be written, and end it after whatever the rows hold; one
+        whose rows belong to somebody else by now (or are deleted) is not ours to end."""
+
+        def work(conn: Connection) -> None:
+            seq = rows.last_seq(conn, live.id) + 1
+            rows.end(conn, rows.Ending(live.id, seq, GIVEN_UP, self._now()))
+
+        try:
+            if not fenced:
+                await self._db.write(work)
+        except Exception as cause:
+            log.error("generation %s: whoever looks next will end it: %r", live.id, cause)
+        self._forget(live)
 
     async def _commit(self, parts: list[_Part]) -> None:
         def work(conn: Connection) -> None:
@@ -290,7 +257,7 @@ class EventLog:
                 self.broken = False
                 return
 
-    def _forget(self, live: _Live) -> None:
+    def _forget(self, live: LiveLog) -> None:
         self._live.pop(live.id, None)
         live.over.set()
         live.bell.set()

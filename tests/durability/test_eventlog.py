@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat import eventlog
+from lite_llm_chat import eventlog, livelog
 from lite_llm_chat.domain import Body, Ended, Event, Fault, Reasoning, Started, Text
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.store import generations, sessions
@@ -203,7 +203,7 @@ async def test_all_running_answers_share_a_commit(disk: Disk, log: EventLog) -> 
 async def test_a_reader_far_behind_gets_every_number_once_while_memory_stays_small(
     disk: Disk, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eventlog, "MEMORY_LIMIT", 200)
+    monkeypatch.setattr(livelog, "MEMORY_LIMIT", 200)
     monkeypatch.setattr(generations, "EVENT_PAGE", 7)
     await begin(disk, log, "a")
     slow, fast = Reader(log), Reader(log)
@@ -228,7 +228,7 @@ async def test_readers_that_come_and_go_all_see_the_same_log(
     seed: int, disk: Disk, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
-    monkeypatch.setattr(eventlog, "MEMORY_LIMIT", rng.choice((1, 50, 10**6)))
+    monkeypatch.setattr(livelog, "MEMORY_LIMIT", rng.choice((1, 50, 10**6)))
     monkeypatch.setattr(generations, "EVENT_PAGE", rng.choice((1, 3, 500)))
     await begin(disk, log, "a")
 

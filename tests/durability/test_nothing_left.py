@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from lite_llm_chat import app
 from lite_llm_chat.config import Settings
+from lite_llm_chat.domain import Event, Text
 from lite_llm_chat.drain import Drain
 from lite_llm_chat.store import generations
+from lite_llm_chat.store.database import Connection
 from standins.behaviours import Cut, Gate, Pause, Status
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
@@ -44,7 +47,7 @@ def things() -> dict[str, int]:
     """How many objects of an answer's life there are."""
     gc.collect()
     kinds = [type(thing).__name__ for thing in gc.get_objects()]
-    return {name: kinds.count(name) for name in ("_Live", "_Run", "_Part", "EventStream")}
+    return {name: kinds.count(name) for name in ("LiveLog", "_Run", "_Part", "EventStream")}
 
 
 async def idle(product: Product) -> None:
@@ -93,7 +96,7 @@ async def test_after_many_answers_nothing_is_held(
     await idle(product)
     assert leftovers(product) == dict.fromkeys(leftovers(product), 0)
     assert things() == before
-    assert before["_Live"] == before["_Run"] == 0
+    assert before["LiveLog"] == before["_Run"] == 0
     assert len(asyncio.all_tasks()) <= tasks
 
 
@@ -188,7 +191,7 @@ async def test_no_question_is_taken_while_the_server_stops(
     assert session["messages"][1]["content"] == "hello there"
 
 
-async def test_a_log_that_is_given_up_is_ended_by_whoever_looks(
+async def test_a_log_that_cannot_be_written_is_ended_with_what_it_has(
     settings: Settings, upstream: DeepSeekStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product = await Product(settings).start()
@@ -199,15 +202,18 @@ async def test_a_log_that_is_given_up_is_ended_by_whoever_looks(
     await stream.until("content")
     refused = generations.append
 
-    def refuse(*_: object) -> None:
-        raise ValueError("a defect")
+    def refuse(conn: Connection, events: Sequence[Event]) -> None:
+        if any(isinstance(event.body, Text) for event in events):
+            raise ValueError("a defect")
+        refused(conn, events)
 
     monkeypatch.setattr(generations, "append", refuse)
     gate.open()
     await stream.rest()
     monkeypatch.setattr(generations, "append", refused)
     status, found = await product.call("GET", f"/generations/{head['generation_id']}")
-    assert (status, found["status"]) == (200, "interrupted")
+    assert (status, found["status"]) == (200, "failed")
+    assert found["error"]["code"] == "internal_error"
     status, body = await product.call(
         "POST", "/chat", question("say: on we go", session_id=1, stream=False)
     )

@@ -34,7 +34,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.store": _ours("domain errors stamps store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.context": _ours("domain errors"),
-    "lite_llm_chat.eventlog": _ours("domain errors store"),
+    "lite_llm_chat.livelog": _ours("domain"),
+    "lite_llm_chat.eventlog": _ours("domain errors livelog store"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
     "lite_llm_chat.turns": _ours("domain errors catalog context store"),
     "lite_llm_chat.chat": _ours(
@@ -62,6 +63,7 @@ MAY_IMPORT_INSIDE: tuple[Place, ...] = (
 # (path, function): around a provider's stream, and at the top of a task (or of a thread's job).
 FENCES: tuple[Place, ...] = (
     ("lite_llm_chat/eventlog.py", "EventLog._flush"),
+    ("lite_llm_chat/eventlog.py", "EventLog._give_up"),
     ("lite_llm_chat/store/database.py", "Database._try"),
 )
 
