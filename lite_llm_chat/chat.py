@@ -169,22 +169,31 @@ class Chat:
             raise active
 
     async def _accept(self, work: _OpeningWork) -> Ticket:
-        """The transaction and the start, as one step that no caller can cut in two."""
+        """The transaction and the start, as one step that no caller can cut in two. The vendor is
+        asked while the question is being committed; what it says waits for that, and is dropped
+        if the commit fails."""
         generation_id, at = self._stamps.generation_id(), self._stamps.now()
         self._log.reserve(generation_id)
         opening: Opening | None = None
         try:
-            opening = await self._db.write(lambda conn: work(conn, generation_id, at))
+            opening = await self._db.write(
+                lambda conn: work(conn, generation_id, at), early=self._begin
+            )
         finally:
             if opening is None or opening.generation is None:
+                self._engine.cancel(generation_id)
                 self._log.release(generation_id)
-        if opening.generation is not None and opening.prompt is not None:
+        if opening.generation is not None:
             self._log.open(opening.events)
-            provider = self._providers[opening.generation.provider]
-            self._engine.start(opening.generation, opening.prompt, provider)
+            self._begin(opening)
             if generation_id in self._doomed:
                 self._engine.cancel(generation_id)
         return opening.ticket
+
+    def _begin(self, opening: Opening) -> None:
+        if opening.generation is not None and opening.prompt is not None:
+            provider = self._providers[opening.generation.provider]
+            self._engine.start(opening.generation, opening.prompt, provider)
 
     def _require(self, provider_id: str) -> None:
         readiness = self._providers[provider_id].readiness()

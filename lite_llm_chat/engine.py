@@ -98,9 +98,14 @@ class Engine:
         self._hurry = asyncio.Event()
         self.draining = False
         eventlog.on_broken = self._let_go
+        eventlog.on_given_up = self.cancel
 
     def start(self, generation: Generation, prompt: Prompt, provider: Provider) -> None:
-        """Answer, from now on, whoever listens. The log must be open."""
+        """Answer, from now on, whoever listens. The log must be reserved. For a generation that
+        runs already only what is known of it is renewed."""
+        if running := self._runs.get(generation.id):
+            running.generation = generation
+            return
         loop = asyncio.get_running_loop()
         run = _Run(generation, prompt, provider, loop.time())
         run.spring = loop.create_task(self._draw(run), name=f"spring-{generation.id}")

@@ -4,7 +4,7 @@
     engine ── append(piece) ──▶ pending ─┼─ flush: one transaction for all ─▶ rows
     engine ── end(ended) ─────▶ pending ─┘                │ committed
                                                           ▼
-                              memory of each running log (bounded) ── bell ──▶ readers
+                              memory of each running log (bounded) ── ring ──▶ readers
                                                           ▲ too late for memory?
                                                         rows
 
@@ -73,12 +73,12 @@ class EventLog:
         self._urgent: dict[LiveLog, None] = {}
         self._work = asyncio.Event()  # something is dirty
         self._hurry = asyncio.Event()  # something is urgent
-        self._beat = asyncio.Event()  # rung, and replaced, at every tick
-        self._resting = 0  # sources that wait for it
-        self._closing = asyncio.Event()  # readers are sent home
+        self._resting: list[asyncio.Future[None]] = []  # sources, until the next tick
+        self._closing = False  # readers are sent home
         self._task: asyncio.Task[None] | None = None
         self.broken = False
         self.on_broken: Callable[[], None] = lambda: None
+        self.on_given_up: Callable[[str], object] = lambda _: None
 
     # ── writing ───────────────────────────────────────────────────────────────────────────
 
@@ -94,8 +94,13 @@ class EventLog:
             self._forget(live)
 
     def open(self, opening: Sequence[Event]) -> None:
-        """Begin a reserved log with its first events, from number 1; they are committed."""
-        self._live[opening[0].generation_id].publish(opening)
+        """Begin a reserved log with its first events, from number 1; they are committed. What was
+        appended before this waits no longer."""
+        live = self._live[opening[0].generation_id]
+        live.opened = True
+        live.publish(opening)
+        if live.pending or live.ending is not None:
+            self._mark(live, urgent=True)
 
     def runs(self, generation_id: str) -> bool:
         """Whether a log is reserved or running."""
@@ -113,13 +118,10 @@ class EventLog:
         """Wait for the next tick. A source that rests here between two draws is woken once a
         flush instead of once a token, and waits as long as a slow disk needs: what it has not
         drawn stays with the vendor, so memory is bounded."""
-        beat = self._beat
-        self._resting += 1
+        rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._resting.append(rest)
         self._work.set()
-        try:
-            await beat.wait()
-        finally:
-            self._resting -= 1
+        await rest
 
     async def end(self, generation_id: str, ended: Ended) -> None:
         """Commit what waits and the last event; returns when they are on disk. A second end is
@@ -133,6 +135,8 @@ class EventLog:
         await live.over.wait()
 
     def _mark(self, live: LiveLog, *, urgent: bool) -> None:
+        if not live.opened:
+            return
         self._dirty[live] = None
         self._work.set()
         if urgent:
@@ -173,8 +177,10 @@ class EventLog:
         the event loop, in which their sockets are read."""
         if not self._resting:
             return
-        beat, self._beat = self._beat, asyncio.Event()
-        beat.set()
+        resting, self._resting = self._resting, []
+        for rest in resting:
+            if not rest.done():
+                rest.set_result(None)
         for _ in range(DRAW_TURNS):
             await asyncio.sleep(0)
 
@@ -233,6 +239,7 @@ class EventLog:
         except Exception as cause:
             log.error("generation %s: whoever looks next will end it: %r", live.id, cause)
         self._forget(live)
+        self.on_given_up(live.id)
 
     async def _commit(self, parts: list[_Part]) -> None:
         def work(conn: Connection) -> None:
@@ -260,7 +267,7 @@ class EventLog:
     def _forget(self, live: LiveLog) -> None:
         self._live.pop(live.id, None)
         live.over.set()
-        live.bell.set()
+        live.ring()
 
     # ── reading ───────────────────────────────────────────────────────────────────────────
 
@@ -282,10 +289,9 @@ class EventLog:
 
     def send_readers_home(self) -> None:
         """End every impatient `tail`, now and from now on: the server is about to stop."""
-        self._closing.set()
+        self._closing = True
         for live in self._live.values():
-            bell, live.bell = live.bell, asyncio.Event()
-            bell.set()
+            live.ring()
 
     async def tail(
         self, generation_id: str, after: int = 0, *, quiet_s: float = 15.0, patient: bool = False
@@ -299,8 +305,7 @@ class EventLog:
         if live is not None:
             live.readers += 1
         try:
-            while patient or not self._closing.is_set():
-                bell = live.bell if live else None  # before reading: a ring meanwhile counts
+            while patient or not self._closing:
                 new = live.since(after) if live else None
                 if new is None:
                     new = await self._stored(generation_id, after)
@@ -309,9 +314,9 @@ class EventLog:
                     after = new[-1].seq
                     if isinstance(new[-1].body, Ended):
                         return
-                elif live is None or bell is None or (live.over.is_set() and after >= live.seq):
+                elif live is None or (live.over.is_set() and after >= live.seq):
                     return
-                elif not await _rung(bell, quiet_s):
+                elif live.seq <= after and not await live.news(quiet_s):
                     yield ()
         finally:
             if live is not None:

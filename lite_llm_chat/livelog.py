@@ -1,6 +1,6 @@
 """One running log in memory: what waits for the disk, and the newest of what is on it.
 
-    add(piece) ─▶ pending ─ take ─▶ numbered events ─▶ (commit) ─▶ publish ─▶ memory, bell
+    add(piece) ─▶ pending ─ take ─▶ numbered events ─▶ (commit) ─▶ publish ─▶ memory, ring
                                                                               └─▶ since(after)
 
 Pieces of a kind that wait together leave as one event. Memory is a bounded end of the log: a reader
@@ -23,6 +23,7 @@ class LiveLog:
     def __init__(self, generation_id: str) -> None:
         self.id = generation_id
         self.seq = 0  # of the last committed event
+        self.opened = False  # True once its first events are committed
         self.begun = False  # True once its first piece is on its way to the disk
         self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
         self.pending_size = 0
@@ -30,7 +31,7 @@ class LiveLog:
         self.memory: list[Event] = []  # contiguous, up to and including `seq`
         self.memory_size = 0
         self.readers = 0
-        self.bell = asyncio.Event()  # rung, and replaced, at every publication
+        self._waiting: list[asyncio.Future[bool]] = []  # readers, until the next publication
         self.over = asyncio.Event()  # set when the end is committed, or the log was given up
 
     def add(self, body: Text | Reasoning) -> None:
@@ -61,8 +62,31 @@ class LiveLog:
         self.memory_size += sum(map(_weight, committed))
         while self.memory_size > MEMORY_LIMIT and len(self.memory) > 1:
             self.memory_size -= _weight(self.memory.pop(0))
-        bell, self.bell = self.bell, asyncio.Event()
-        bell.set()
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake whoever waits for news."""
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(True)
+
+    async def news(self, within_s: float) -> bool:
+        """True at the next ring, False if there is none in time. A reader that has looked and not
+        awaited anything since cannot miss one."""
+        loop = asyncio.get_running_loop()
+        news: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(news)
+        timer = loop.call_later(within_s, self._no_news, news)
+        try:
+            return await news
+        finally:
+            timer.cancel()
+
+    def _no_news(self, news: asyncio.Future[bool]) -> None:
+        if not news.done():
+            self._waiting.remove(news)
+            news.set_result(False)
 
 
 def _weight(event: Event) -> int:

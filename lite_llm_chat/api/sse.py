@@ -32,12 +32,14 @@ HEADERS = {
 }
 
 # Legal inside JSON strings and inside an SSE line, but many line readers break a line here.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _LINE_BREAKERS = {ord(char): f"\\u{ord(char):04x}" for char in "\u0085\u2028\u2029"}
 
 
 def dump(value: Mapping[str, object]) -> str:
     """JSON on one line for every line reader, raw UTF-8, with a blank after `:` and `,`."""
-    return json.dumps(value, ensure_ascii=False).translate(_LINE_BREAKERS)
+    text = _encode(value)
+    return text if text.isascii() else text.translate(_LINE_BREAKERS)
 
 
 def data(value: Mapping[str, object]) -> bytes:

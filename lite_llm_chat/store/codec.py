@@ -6,6 +6,7 @@ SQLite shell and costs no quoting; everything else is JSON of the noun's fields.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_never
 
 import msgspec
@@ -47,6 +48,11 @@ def row_to_body(kind: str, data: str) -> Body:
             return _decode_ended(data)
         case _:
             raise ValueError(f"unknown event kind {kind!r}: written by a newer version?")
+
+
+def moment_to_text(at: datetime) -> str:
+    """A moment as the tables keep it: UTC without its zone, to the microsecond."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def ended_to_text(ended: Ended) -> str:

@@ -21,10 +21,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from ..errors import LiteError, RuleBroken, StorageUnavailable
 from .location import Location, Lock
@@ -47,6 +54,7 @@ class _Job:
 
     work: Callable[[Connection], object]
     future: asyncio.Future[object]
+    early: Callable[[Any], None] | None = None
     result: object = None
     error: BaseException | None = None
 
@@ -100,11 +108,14 @@ class Database:
         self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], early: Callable[[T], None] | None = None) -> T:
         """The function's result, once it is committed. Raises what the function raised (then
-        nothing of it is stored), RuleBroken, or StorageUnavailable."""
+        nothing of it is stored), RuleBroken, or StorageUnavailable.
+
+        `early` is called at most once, on the event loop, with a result whose commit has begun:
+        what it starts must be harmless if the commit fails."""
         self._require_open()
-        job = _Job(work, asyncio.get_running_loop().create_future())
+        job = _Job(work, asyncio.get_running_loop().create_future(), early)
         self._queue.put(job)
         return await job.future  # type: ignore[return-value]
 
@@ -131,10 +142,11 @@ class Database:
     # ── the writer thread ─────────────────────────────────────────────────────────────────
 
     def _serve(self) -> None:
-        while self._serve_group():
-            pass
+        with self._writing.connect() as conn:
+            while self._serve_group(conn):
+                pass
 
-    def _serve_group(self) -> bool:
+    def _serve_group(self, conn: Connection) -> bool:
         """Commit what waits, once something does; False if that is the end. Nothing of a group
         is held while the next one is waited for."""
         job = self._queue.get()
@@ -148,24 +160,25 @@ class Database:
             except Empty:
                 break
         if group:
-            self._commit(group)
+            self._commit(conn, group)
             loop = group[0].future.get_loop()
             loop.call_soon_threadsafe(_settle, group)
         return job is not None
 
-    def _commit(self, group: list[_Job]) -> None:
-        if self._try(group) or len(group) == 1:
+    def _commit(self, conn: Connection, group: list[_Job]) -> None:
+        if self._try(conn, group) or len(group) == 1:
             return
         for job in group:
-            self._try([job])
+            self._try(conn, [job])
 
-    def _try(self, group: list[_Job]) -> bool:
+    def _try(self, conn: Connection, group: list[_Job]) -> bool:
         """Run the group in one transaction; on failure nothing is stored and the error stands
         on every job."""
         try:
-            with self._writing.connect() as conn, conn.begin():
+            with conn.begin():
                 for job in group:
                     job.result, job.error = job.work(conn), None
+                _tell_early(group)
             self.writable = True
             return True
         except LiteError as error:
@@ -181,6 +194,13 @@ class Database:
         for job in group:
             job.error = failure
         return False
+
+
+def _tell_early(group: list[_Job]) -> None:
+    for job in group:
+        if job.early is not None:
+            job.future.get_loop().call_soon_threadsafe(job.early, job.result)
+            job.early = None
 
 
 def _settle(group: list[_Job]) -> None:
@@ -202,6 +222,8 @@ def _translated(cause: SQLAlchemyError) -> LiteError:
             "the database cannot be used now: check the free space and the health of its disk;"
             " the server goes on by itself once the disk does"
         )
+    if isinstance(cause, (ProgrammingError, InterfaceError)):
+        return LiteError("the database was asked wrongly", code="storage_defect")
     if isinstance(cause, DBAPIError):
         return StorageUnavailable(
             "the database file is damaged or refuses this: run an integrity check on a copy of it"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from ..domain import LIVE, Body, Ended, Event, Generation, fold
 from ..errors import NotFound
@@ -21,6 +21,7 @@ from . import messages as message_rows
 from .codec import (
     body_to_row,
     ended_to_text,
+    moment_to_text,
     options_to_text,
     row_to_body,
     strings_to_text,
@@ -36,11 +37,13 @@ EVENT_PAGE = 500  # rows of a log read at a time
 _IS_LIVE = generations.c.status.in_(LIVE)
 _ONE = select(generations).where(generations.c.id == bindparam("generation_id"))
 _LIVE_IN = select(generations).where(generations.c.session_id == bindparam("session_id"), _IS_LIVE)
-_OPEN = insert(generations)
+_OPEN = (
+    "INSERT INTO generations (id, session_id, message_id, provider, model, status, options,"
+    " warnings, last_seq, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _BEGIN = (
-    update(generations)
-    .where(generations.c.id == bindparam("generation_id"), generations.c.status == "queued")
-    .values(status="running", first_piece_at=bindparam("first_piece_at"))
+    "UPDATE generations SET status = 'running', first_piece_at = ?"
+    " WHERE id = ? AND status = 'queued'"
 )
 _END = (
     update(generations)
@@ -98,19 +101,21 @@ def all_live(conn: Connection) -> Sequence[Generation]:
 def open_log(conn: Connection, generation: Generation, opening: Sequence[Event]) -> None:
     """A new generation with its first events, from number 1. The row's partial unique index
     refuses a second live one in the same session."""
-    values = {
-        "id": generation.id,
-        "session_id": generation.session_id,
-        "message_id": generation.message_id,
-        "provider": generation.provider,
-        "model": generation.model,
-        "status": generation.status,
-        "options": options_to_text(generation.options),
-        "warnings": strings_to_text(generation.warnings),
-        "last_seq": len(opening),
-        "created_at": generation.created_at,
-    }
-    conn.execute(_OPEN, values)
+    conn.exec_driver_sql(
+        _OPEN,
+        (
+            generation.id,
+            generation.session_id,
+            generation.message_id,
+            generation.provider,
+            generation.model,
+            generation.status,
+            options_to_text(generation.options),
+            strings_to_text(generation.warnings),
+            len(opening),
+            moment_to_text(generation.created_at),
+        ),
+    )
     append(conn, opening)
 
 
@@ -124,7 +129,7 @@ def append(conn: Connection, new: Sequence[Event]) -> None:
 
 def begin(conn: Connection, generation_id: str, at: datetime) -> None:
     """Mark a queued generation as running: its first piece is in this transaction."""
-    conn.execute(_BEGIN, {"generation_id": generation_id, "first_piece_at": at})
+    conn.exec_driver_sql(_BEGIN, (moment_to_text(at), generation_id))
 
 
 def end(conn: Connection, ending: Ending) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, select, update
 
 from ..domain import LIVE, Message, Said
 from ..errors import NotFound
-from .codec import text_to_ended
+from .codec import moment_to_text, text_to_ended
 from .tables import events, generations, messages
 
 _MESSAGES = select(
@@ -47,7 +47,11 @@ _SO_FAR = (
     .where(events.c.generation_id == bindparam("id"), events.c.kind.in_(("text", "reasoning")))
     .order_by(events.c.seq)
 )
-_APPEND = insert(messages).returning(messages.c.id)
+_APPEND = (
+    "INSERT INTO chat_messages"
+    " (session_id, parent_id, depth, role, content, created_at, generation_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
 
 
 def _message(conn: Connection, values: dict[str, Any]) -> Message:
@@ -106,21 +110,24 @@ def append(
     conn: Connection, place: Place, said: Said, at: datetime, generation_id: str | None = None
 ) -> Message:
     """A new message at a place of the tree."""
-    values = {
-        "session_id": place.session_id,
-        "parent_id": place.parent_id,
-        "depth": place.depth + 1,
-        "role": said.role,
-        "content": said.content,
-        "created_at": at,
-        "generation_id": generation_id,
-    }
-    message_id = conn.execute(_APPEND, values).scalar_one()
+    depth = place.depth + 1
+    message_id = conn.exec_driver_sql(
+        _APPEND,
+        (
+            place.session_id,
+            place.parent_id,
+            depth,
+            said.role,
+            said.content,
+            moment_to_text(at),
+            generation_id,
+        ),
+    ).scalar_one()
     return Message(
         message_id,
         place.session_id,
         place.parent_id,
-        place.depth + 1,
+        depth,
         said.role,
         said.content,
         at,

@@ -44,13 +44,15 @@ class Disk(Database):
         """Refuse one write: the first from now is number 1."""
         self.writes, self._refused_at = 0, number
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(
+        self, work: Callable[[Connection], T], early: Callable[[T], None] | None = None
+    ) -> T:
         self.writes += 1
         if self.refusing or self.writes == self._refused_at:
             return await super().write(full)
         self.reached.set()
         await self.gate.wait()
-        return await super().write(self._now(work))
+        return await super().write(self._now(work), early)
 
     def _now(self, work: Callable[[Connection], T]) -> Callable[[Connection], T]:
         """The work, unless the disk came to refuse while it waited."""

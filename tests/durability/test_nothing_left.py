@@ -34,7 +34,7 @@ def leftovers(product: Product) -> dict[str, int]:
     return {
         "live logs": len(log._live),
         "dirty logs": len(log._dirty) + len(log._urgent),
-        "resting sources": log._resting,
+        "resting sources": len(log._resting),
         "runs": len(engine._runs),
         "accepting": len(chat._accepting),
         "leaving": len(chat._leaving),
