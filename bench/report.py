@@ -64,7 +64,7 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   every token and has it on disk before it is shown. Above 1.00 the product is the cheaper one.
 * **Age of a token**: from the moment the upstream sent it to the moment the client had it; each
   token carries its time of sending. The product commits all running answers together every
-  `FLUSH_MS` (40) milliseconds, so a token waits 20 ms on average for its commit, by design.
+  `FLUSH_MS` (50) milliseconds, so a token waits 25 ms on average for its commit, by design.
 * **First token**: one stream at a time; the same question directly to the upstream, then through
   the product, and the difference of each pair. The durable accept of the question is part of it.
 * **Accepting**: a session is created and committed (`synchronous=FULL`) before the answer. It is

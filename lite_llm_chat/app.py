@@ -142,7 +142,7 @@ class _Lifespan:
             chat = _chat(settings, database, eventlog, engine, providers)
             recovered = await chat.recover()
             if recovered:
-                log.warning("%d answers were cut when the server stopped: marked so", recovered)
+                log.warning("answers cut by the last stop, now marked so: %d", recovered)
             app.state.parts = _parts(settings, chat, database)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
@@ -246,7 +246,11 @@ async def _load(local: Local) -> None:
     started = loop.time()
     log.info("local: loading %s", local.models[0].name)
     await local.load()
-    log.info("local: %s after %.1f s", local.readiness().note, loop.time() - started)
+    outcome = local.readiness()
+    if outcome.ready:
+        log.info("local: ready after %.1f s", loop.time() - started)
+    else:
+        log.warning("local: %s", outcome.note)
 
 
 async def _tidy(chat: Chat, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """One turn: record the question, start the answer, follow it, stop it.
 
-    open_turn ─▶ one transaction (turns.py) ─▶ event log opened ─▶ engine started ─▶ Ticket
+    open_turn ─▶ log reserved ─▶ one transaction (turns.py) ─▶ log opened ─▶ Ticket
+                            └▶ engine started while it commits (decision 0015)
     follow    ─▶ the log's tail, for as long as the caller cares to read
     answer    ─▶ the stored message, once the log has ended
     cancel    ─▶ the wish is stored, the source is closed, the end is awaited
@@ -20,8 +21,8 @@ from typing import Literal
 
 from . import turns
 from .catalog import Catalog, Choice
-from .domain import LIVE, Ended, Event, Fault, Generation, Message, Model, Options, Ticket
-from .engine import Engine
+from .domain import LIVE, Event, Generation, Message, Model, Options, Ticket
+from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
@@ -36,14 +37,6 @@ CANCEL_PATIENCE_S = 2.0
 KEY_LIFETIME = timedelta(hours=24)
 PRUNE_GROUP = 100  # logs that are dropped in one transaction
 
-LOST = Ended(
-    "interrupted",
-    fault=Fault(
-        "server_stopped",
-        "the server stopped in the middle of this answer: continue it or ask again",
-    ),
-)
-CANCELLED_THEN_LOST = Ended("cancelled")
 
 _OpeningWork = Callable[[Connection, str, datetime], Opening]
 
@@ -290,7 +283,7 @@ class Chat:
 
         def work(conn: Connection) -> None:
             seq = generations.last_seq(conn, generation_id) + 1
-            generations.end(conn, generations.Ending(generation_id, seq, LOST, at))
+            generations.end(conn, generations.Ending(generation_id, seq, STOPPED["shutdown"], at))
 
         await self._db.write(work)
 
@@ -368,7 +361,7 @@ class Chat:
             live = generations.all_live(conn)
             for generation in live:
                 seq = generations.last_seq(conn, generation.id) + 1
-                ended = CANCELLED_THEN_LOST if generation.cancel_requested else LOST
+                ended = STOPPED["cancelled" if generation.cancel_requested else "shutdown"]
                 generations.end(conn, generations.Ending(generation.id, seq, ended, at))
             return len(live)
 

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     local_model: Literal["auto", "off"] = Field(
         "auto",
-        description="auto: loads the model on board where it is the default; off: never",
+        description="auto: loads at start where it is the default or has a path; off: never",
     )
     local_model_path: str | None = Field(
         None, description="Any GGUF file to load instead of the demonstration model"
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         "full", description="full survives a power cut, relaxed survives a killed process only"
     )
     flush_ms: int = Field(
-        40, ge=1, le=250, description="How often the running answers are committed, milliseconds"
+        50, ge=1, le=250, description="How often the running answers are committed, milliseconds"
     )
     event_retention_hours: float = Field(
         168, gt=0, description="How long an ended answer's events can be replayed one by one, hours"

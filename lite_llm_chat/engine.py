@@ -215,27 +215,38 @@ class Engine:
         loop = asyncio.get_running_loop()
         total_end = run.started_at + self._policy.total_s
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
-        idle_s = self._policy.idle_s
-        slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0  # a timer set anew for each piece is dear
         try:
             async with asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer:
-                async with aclosing(run.provider.stream(run.prompt)) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, Finish):
-                            return _completed(piece)
-                        now = loop.time()
-                        self._say(run, piece, now)
-                        if now >= arm_again_at:
-                            arm_again_at = now + slack_s
-                            timer.reschedule(min(arm_again_at + idle_s, total_end))
-                        await self._log.beat()
+                finish = await self._drain_provider(run, timer, total_end)
         except TimeoutError as cause:
             raise self._late(run, past_total=loop.time() >= total_end) from cause
-        raise UpstreamError(
-            f"{run.provider.id} ended its answer in the middle: continue it or ask again",
-            code="upstream_truncated",
-            retryable=True,
-        )
+        if finish is None:
+            raise UpstreamError(
+                f"{run.provider.id} ended its answer in the middle: continue it or ask again",
+                code="upstream_truncated",
+                retryable=True,
+            )
+        return _completed(finish)
+
+    async def _drain_provider(
+        self, run: _Run, timer: asyncio.Timeout, total_end: float
+    ) -> Finish | None:
+        """Every piece to the log, the Finish to the caller. A piece sets the idle timer anew, but
+        at most once a second: a timer for each piece is dear."""
+        loop = asyncio.get_running_loop()
+        idle_s = self._policy.idle_s
+        slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
+        async with aclosing(run.provider.stream(run.prompt)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Finish):
+                    return piece
+                now = loop.time()
+                self._say(run, piece, now)
+                if now >= arm_again_at:
+                    arm_again_at = now + slack_s
+                    timer.reschedule(min(arm_again_at + idle_s, total_end))
+                await self._log.beat()
+        return None
 
     def _say(self, run: _Run, piece: Text | Reasoning, now: float) -> None:
         if not run.said:

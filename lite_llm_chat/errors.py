@@ -1,11 +1,11 @@
 """Every way a request or an answer can go wrong, as one small tree.
 
     LiteError ─┬─ NotFound            404
-               ├─ Conflict            409
+               ├─ Conflict            409   └─ RuleBroken: the rows refuse
                ├─ TooLarge            413
                ├─ WrongMediaType      415
                ├─ Invalid             422
-               ├─ Unavailable         503   (storage, draining, a provider that is not set up)
+               ├─ Unavailable         503   └─ StorageUnavailable: the disk refuses
                ├─ StartupError        the process cannot start; its text goes to the terminal
                └─ UpstreamError       502 / 503 / 504, the only one that may be retried
 

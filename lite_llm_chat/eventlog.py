@@ -19,7 +19,7 @@ What is promised:
   no queue, so a slow reader costs nothing and cannot slow anyone down.
 
 If the disk refuses, nothing is published; the same group is tried again every RETRY_S until it is
-taken, and `broken` is set meanwhile so that the engine lets go of the vendors.
+taken, and the engine is told at once (`on_broken`), so that it lets go of the vendors.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Part(NamedTuple):
 
 
 class EventLog:
-    """Append, end, tail. `serve` is the one task that commits; `close` ends it."""
+    """Append, end, tail. `start` makes the one task that commits; `close` ends it."""
 
     def __init__(
         self, database: Database, now: Callable[[], datetime], *, interval_s: float = 0.04

@@ -1,4 +1,4 @@
-"""How the process speaks: log lines for people or for machines, and the marks of a request.
+"""How the process speaks: log lines for people or for machines.
 
 A line never holds a prompt, an answer or a key. A record with `fields` (one for each generation)
 is written as `name=value` pairs, or as JSON members.

@@ -177,11 +177,6 @@ class DeepSeekStandIn:
         """How many connections were ever opened."""
         return self._server.opened
 
-    @property
-    def open_connections(self) -> int:
-        """How many connections are open now."""
-        return len(self._server.open)
-
     async def wait_for_request(self, within_s: float = 10) -> Request:
         """The next chat request not returned before, as soon as it is here."""
         return await self.requests.next(is_chat, within_s)

@@ -42,7 +42,6 @@ CALLS = (
     "An assistant message with 'tool_calls' must be followed by tool messages responding to "
     "each 'tool_call_id'"
 )
-UNANSWERED = "The following tool_call_ids did not have response messages:"
 
 
 def read_order(raw: bytes, beta: bool) -> Order:

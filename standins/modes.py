@@ -220,7 +220,6 @@ DELTAS = (
     ),
 )
 
-CALL_ERROR = (CallsAs("parallel"), ErrorEvent(after_tokens=20))
 ERRORS = (
     *(
         mode(

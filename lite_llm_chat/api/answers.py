@@ -17,7 +17,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from ..domain import LIVE, Ended, Event, Fault, Generation, Message, Ticket
+from ..domain import LIVE, Ended, Event, Fault, Generation, Message, Started, Ticket
 from ..errors import LiteError, StorageUnavailable, Unavailable, UpstreamError
 from ..store import messages
 from . import sse
@@ -95,8 +95,12 @@ async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, No
     """The log in the dialect of POST /chat, from its start."""
     if ticket.replayed:  # only then may the log be so old that it was pruned
         generation = await parts.chat.generation(ticket.generation_id)
-        if not generation.logged:
-            yield sse.plain_snapshot(await message_of(parts, generation))
+        if generation.ended is not None and not generation.logged:
+            message = await message_of(parts, generation)
+            started = Started(
+                generation.session_id, message.id, generation.provider, generation.model
+            )
+            yield sse.plain_snapshot(message, started, generation.ended)
             return
     last: Event | None = None
     groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)

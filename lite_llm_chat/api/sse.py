@@ -18,7 +18,7 @@ from typing import TypeVar, assert_never
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..domain import Ended, Event, Message, Reasoning, Started, Text
+from ..domain import Body, Ended, Event, Message, Reasoning, Started, Text
 from .replies import UsageOut
 
 T = TypeVar("T")
@@ -81,34 +81,16 @@ def plain(event: Event) -> bytes:
             assert_never(body)
 
 
-def plain_snapshot(message: Message) -> bytes:
+def plain_snapshot(message: Message, started: Started, ended: Ended) -> bytes:
     """A whole answer at once, for a log that was pruned."""
-    frames = [
-        data(
-            {
-                "session_id": message.session_id,
-                "generation_id": message.generation_id,
-                "message_id": message.id,
-            }
-        )
-    ]
+    bodies: list[Body] = [started]
     if message.reasoning:
-        frames.append(data({"reasoning": message.reasoning}))
+        bodies.append(Reasoning(message.reasoning))
     if message.content:
-        frames.append(data({"content": message.content}))
-    if message.status == "completed":
-        frames.append(data({"done": True}))
-    else:
-        fault = message.fault
-        frames.append(
-            data(
-                {
-                    "error": fault.detail if fault else "the answer was stopped",
-                    "code": fault.code if fault else message.status,
-                }
-            )
-        )
-    return b"".join(frames)
+        bodies.append(Text(message.content))
+    bodies.append(ended)
+    events = (Event(message.generation_id or "", 0, body) for body in bodies)
+    return b"".join(map(plain, events))
 
 
 def _fault(ended: Ended) -> tuple[str, str]:

@@ -108,7 +108,7 @@ class DeepSeek:
 
     id = "deepseek"
     name = "DeepSeek"
-    description = "DeepSeek's models over its API; needs a key"
+    description = "DeepSeek's models over its API"
     models = MODELS
     open_ended = True
     first_piece_timeout_s: float | None = 630.0  # its queue of 10 minutes, and a little

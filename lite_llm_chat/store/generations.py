@@ -92,9 +92,7 @@ def live_in(conn: Connection, session_id: int) -> Generation | None:
 
 def all_live(conn: Connection) -> Sequence[Generation]:
     """Every live generation, oldest first."""
-    rows = conn.execute(
-        select(generations).where(generations.c.status.in_(LIVE)).order_by(generations.c.id)
-    )
+    rows = conn.execute(select(generations).where(_IS_LIVE).order_by(generations.c.id))
     return [_generation(row) for row in rows]
 
 
@@ -155,7 +153,7 @@ def request_cancel(conn: Connection, generation_id: str) -> None:
     """Make the wish to stop durable; a terminal generation is left as it is."""
     conn.execute(
         update(generations)
-        .where(generations.c.id == generation_id, generations.c.status.in_(LIVE))
+        .where(generations.c.id == generation_id, _IS_LIVE)
         .values(cancel_requested=True)
     )
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, select, update
 
-from ..domain import LIVE, Message, Said
+from ..domain import LIVE, Message, Said, fold
 from ..errors import NotFound
-from .codec import moment_to_text, text_to_ended
+from .codec import moment_to_text, row_to_body, text_to_ended
 from .tables import events, generations, messages
 
 _MESSAGES = select(
@@ -70,12 +70,9 @@ def _message(conn: Connection, values: dict[str, Any]) -> Message:
 
 def _so_far(conn: Connection, generation_id: str) -> dict[str, str | None]:
     """What the log of a live generation holds: it is shown to readers, so it counts as said."""
-    rows = conn.execute(_SO_FAR, {"id": generation_id}).all()
-    reasoning = "".join(row.data for row in rows if row.kind == "reasoning")
-    return {
-        "content": "".join(row.data for row in rows if row.kind == "text"),
-        "reasoning": reasoning or None,
-    }
+    rows = conn.execute(_SO_FAR, {"id": generation_id})
+    answer = fold(row_to_body(kind, data) for kind, data in rows)
+    return {"content": answer.text, "reasoning": answer.reasoning or None}
 
 
 def get(conn: Connection, message_id: int) -> Message:

@@ -1,8 +1,8 @@
 """Sessions: titled conversations, newest first.
 
 A session's `message_count` is the depth of its leaf: the length of its active branch, known
-without walking it. Statements are built once, and those that every question runs are bare SQL:
-together that halves what accepting costs.
+without walking it. Statements are built once, and what every question inserts and updates
+is bare SQL: together that halves what accepting costs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
 rest came with migration 0002. The rows themselves hold three rules: at most one live generation a
 session (`one_live_generation`), one writer of a log (the primary key of `events`), and a terminal
-generation that never changes (the trigger `terminal_generations_are_immutable` in 0002).
+generation that never changes (the trigger at the end of this file).
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ files = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-# Everything about a terminal generation stays as it is, but that its events may be pruned.
+# What an ended generation says never changes. Migration 0002 makes the same trigger.
 TERMINAL_TRIGGER = (
     "CREATE TRIGGER terminal_generations_are_immutable BEFORE UPDATE OF"
     " status, ended, ended_at, last_seq, session_id, message_id ON generations"

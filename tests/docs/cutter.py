@@ -16,6 +16,7 @@ class Cutter:
         self._target = (address.hostname or "", address.port or 0)
         self._bytes_each = bytes_each
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self.cuts = 0
 
     async def __aenter__(self) -> Self:
@@ -25,6 +26,9 @@ class Cutter:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
@@ -32,21 +36,30 @@ class Cutter:
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._forward(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
-        with suppress(ConnectionError):
-            first = await reader.read(65_536)
-            upstream_writer.write(first)
-            asking = asyncio.create_task(_pump(reader, upstream_writer))
-            left = self._bytes_each if first.startswith(b"GET") else 1 << 30
+        first = await reader.read(65_536)
+        upstream_writer.write(first)
+        asking = asyncio.create_task(_pump(reader, upstream_writer))
+        left = self._bytes_each if first.startswith(b"GET") else 1 << 30
+        try:
             while left and (data := await upstream_reader.read(min(left, 65_536))):
                 writer.write(data)
                 await writer.drain()
                 left -= len(data)
             self.cuts += left == 0
+        except ConnectionError:
+            pass
+        finally:
             asking.cancel()
-        for one in (writer, upstream_writer):
-            one.close()
+            await asyncio.wait([asking])
+            for one in (writer, upstream_writer):
+                one.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -60,7 +60,8 @@ MAY_IMPORT_INSIDE: tuple[Place, ...] = (
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
 )
 
-# (path, function): around a provider's stream, and at the top of a task (or of a thread's job).
+# (path, function): what one answer's defect may do to the tasks that all answers need. A provider's
+# stream needs no fence: the engine looks at its task's outcome (decision 0014).
 FENCES: tuple[Place, ...] = (
     ("lite_llm_chat/eventlog.py", "EventLog._flush"),
     ("lite_llm_chat/eventlog.py", "EventLog._give_up"),
