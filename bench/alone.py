@@ -59,7 +59,8 @@ async def accepting(product: Server, folder: Path, count: int) -> list[Row]:
         "accepting a session durably, one caller, p50 / p99",
         f"{ratio:.1f} × fdatasync",
         f"{percentile(accept, 50):.2f} / {percentile(accept, 99):.2f} ms",
-        f"fdatasync {percentile(sync, 50):.2f} ms, GET /health {percentile(plain, 50):.2f} ms",
+        f"fdatasync {percentile(sync, 50):.2f} / {percentile(sync, 99):.2f} ms,"
+        f" GET /health {percentile(plain, 50):.2f} ms",
     )
     callers = [await connect(product.port) for _ in range(CALLERS)]
     begun = time.monotonic()

@@ -37,10 +37,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one round cost: `cpu_us` per token, the tokens' ages, the server's memory."""
+    """What one round cost: `cpu_us` per token, the tokens' ages (all, and those sent when every
+    stream had been running for a second), the server's memory."""
 
     cpu_us: float
     ages_us: list[int]
+    settled_us: list[int]
     rss_mb: float
     tokens_per_s: float
 
@@ -111,8 +113,10 @@ async def run(target: Target, order: Order, upstream: Server, cores: Cores) -> C
     for connection in connections:
         connection.close()
     _refuse_if_busy(upstream_s / wall_s, own_s / wall_s, cores)
-    ages = [age for task in tasks for age in task.result().ages_us]
-    return Cost(spent_s / order.total * 1e6, ages, memory_mb, order.total / wall_s)
+    streams = [task.result().ages_us for task in tasks]
+    ages = [age for stream in streams for age in stream]
+    settled = [age for stream in streams for age in stream[2 * order.rate :]]
+    return Cost(spent_s / order.total * 1e6, ages, settled, memory_mb, order.total / wall_s)
 
 
 def _refuse_if_busy(upstream: float, own: float, cores: Cores) -> None:

@@ -26,7 +26,12 @@ async def paced(
             theirs.append(await run(nginx, order, *where))
         ours.append(await run(product, order, *where))
     what = f"{order.streams} streams × {order.rate} tokens/s"
-    return [_cpu(what, ours, theirs), _ages(what, ours, theirs), _memory(what, ours, theirs)]
+    return [
+        _cpu(what, ours, theirs),
+        _ages(f"{what}: age of a token once all run", ours, theirs, settled=True),
+        _ages(f"{what}: age of a token, arrival included", ours, theirs, settled=False),
+        _memory(what, ours, theirs),
+    ]
 
 
 async def unpaced(
@@ -51,21 +56,22 @@ def _cpu(what: str, ours: list[Cost], theirs: list[Cost]) -> Row:
     return Row(name, ratio, shown, f"nginx, nothing kept: {statistics.median(other):.1f} µs")
 
 
-def _ages(what: str, ours: list[Cost], theirs: list[Cost]) -> Row:
-    name = f"{what}: age of a token on arrival, p50 / p99"
-    mine = _quantiles(ours)
+def _ages(what: str, ours: list[Cost], theirs: list[Cost], *, settled: bool) -> Row:
+    name = f"{what}, p50 / p99"
+    mine = _quantiles(ours, settled)
     if not theirs:
         return Row(name, "–", f"{mine[0]:.1f} / {mine[1]:.1f} ms", "nginx is not installed here")
-    other = _quantiles(theirs)
+    other = _quantiles(theirs, settled)
     added = f"+{mine[0] - other[0]:.1f} / +{mine[1] - other[1]:.1f} ms"
     shown = f"{mine[0]:.1f} / {mine[1]:.1f} ms"
     return Row(name, added, shown, f"nginx: {other[0]:.1f} / {other[1]:.1f} ms")
 
 
-def _quantiles(costs: list[Cost]) -> tuple[float, float]:
+def _quantiles(costs: list[Cost], settled: bool) -> tuple[float, float]:
     """Milliseconds: the medians over the rounds of each round's p50 and p99."""
-    p50 = statistics.median(percentile(cost.ages_us, 50) for cost in costs)
-    p99 = statistics.median(percentile(cost.ages_us, 99) for cost in costs)
+    ages = [cost.settled_us if settled else cost.ages_us for cost in costs]
+    p50 = statistics.median(percentile(round_, 50) for round_ in ages)
+    p99 = statistics.median(percentile(round_, 99) for round_ in ages)
     return p50 / 1000, p99 / 1000
 
 

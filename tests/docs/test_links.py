@@ -54,8 +54,7 @@ def test_every_document_is_linked_from_another(root: Path, documents: list[Path]
     }
     linked |= {folder / "README.md" for folder in linked}
     written = [path for path in documents if path.is_relative_to(root / "docs")]
-    generated = {"benchmarks.md"}  # by `make bench`, and not in every copy
-    assert [one.name for one in written if one not in linked and one.name not in generated] == []
+    assert [one.name for one in written if one not in linked] == []
 
 
 def test_a_link_that_leads_nowhere_would_be_found(tmp_path: Path) -> None:
