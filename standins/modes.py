@@ -235,8 +235,9 @@ ERRORS = (
     mode(
         "error-in-call",
         "an error inside a tool call",
+        Answer(reasoning=""),  # thoughts count as tokens too
         CallsAs("parallel"),
-        ErrorEvent(after_tokens=20),
+        ErrorEvent(after_tokens=3),
     ),
 )
 

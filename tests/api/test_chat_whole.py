@@ -149,7 +149,7 @@ async def test_leaving_a_whole_answer_stops_nothing_unless_that_was_asked(
         asking = asyncio.create_task(product.call("POST", "/chat", asked))
         await gate.reached()
         while (await product.call("GET", f"/sessions/{number}"))[0] != 200:
-            """The vendor may hear of a question a moment before its commit is over."""
+            pass  # the vendor may hear of a question a moment before its commit is over
         live = await product.stream(f"/sessions/{number}/events")
         await live.until("content")
         asking.cancel()

@@ -36,7 +36,7 @@ CODES = {
     "provider_rate_limited": "status-429 only-sk-good retry-after retry-after-date"
     " retry-after-huge retry-after-ms",
     "provider_overloaded": "status-503 status-529 wrong-type-503 error-event-line error-field"
-    " error-first error-goes-on error-last error-openai fails-twice",
+    " error-first error-in-call error-goes-on error-last error-openai fails-twice",
     "provider_error": "status-500 status-504 html-502 html-524 empty-500 truncated-500 huge-500"
     " ok-error ok-error-in-choice error-event-line-bare error-flat error-openrouter error-string"
     " error-x-groq",
@@ -56,7 +56,6 @@ OTHER_TEXT = {
     "lone-surrogate": "a \ufffd b",
     "split-surrogates": "a 🙂",
     "call-a-tool": "",
-    "error-in-call": "",
 }
 LONG = frozenset({"one-megabyte", "many-events", "same-chunk", "calls-dsml"})
 
