@@ -21,7 +21,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -44,7 +43,7 @@ from .observe import set_up_logging
 from .providers import registry
 from .providers.base import Provider
 from .providers.local import Local
-from .providers.wire import open_session
+from .providers.pool import Pool
 from .store.database import Database
 from .store.location import Location
 
@@ -132,9 +131,9 @@ class _Lifespan:
             eventlog = EventLog(database, stamps.now, interval_s=settings.flush_ms / 1000)
             eventlog.start()
             stack.push_async_callback(eventlog.close)
-            client = open_session(settings.connect_timeout_seconds)
-            stack.push_async_callback(client.close)
-            providers = _providers(settings, client)
+            pool = Pool(settings.connect_timeout_seconds)
+            stack.push_async_callback(pool.close)
+            providers = _providers(settings, pool)
             local = providers["local"]
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
@@ -154,11 +153,11 @@ class _Lifespan:
             yield
 
 
-def _providers(settings: Settings, session: aiohttp.ClientSession) -> dict[str, Provider]:
+def _providers(settings: Settings, pool: Pool) -> dict[str, Provider]:
     key = settings.deepseek_api_key
     return registry.build(
         registry.Parts(
-            session=session,
+            pool=pool,
             headers_timeout_s=settings.headers_timeout_seconds,
             deepseek_api_key=key.get_secret_value() if key else None,
             deepseek_base_url=settings.deepseek_base_url,

@@ -56,5 +56,5 @@ def set_up_logging(level: str, shape: str) -> None:
         logger.handlers = [handler]
         logger.setLevel(level.upper())
         logger.propagate = False
-    for quiet in ("alembic", "aiohttp", "asyncio", "sqlalchemy", "uvicorn.error"):
+    for quiet in ("alembic", "asyncio", "sqlalchemy", "uvicorn.error"):
         logging.getLogger(quiet).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

@@ -1,6 +1,6 @@
 """The table of vendors: from plain values to providers, in the order in which people see them.
 
-    Parts (session, keys, addresses, timeouts) ─▶ build ─▶ {"deepseek": …, "local": …}
+    Parts (pool, keys, addresses, timeouts) ─▶ build ─▶ {"deepseek": …, "local": …}
 
 A vendor of OpenAI's dialect is one row of `_TABLE`; one with a dialect of its own is one line of
 `build`.
@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from .base import Provider
 from .deepseek import DeepSeek
 from .local import Local
 from .openai_compatible import OpenAICompatible, Vendor
+from .pool import Pool
 from .wire import Wire
 
 
@@ -24,7 +23,7 @@ from .wire import Wire
 class Parts:
     """What the providers need, as plain values; the assembler fills it from the settings."""
 
-    session: aiohttp.ClientSession
+    pool: Pool
     headers_timeout_s: float
     deepseek_api_key: str | None = field(repr=False)
     deepseek_base_url: str
@@ -44,7 +43,7 @@ def build(parts: Parts, table: tuple[Vendor, ...] = _TABLE) -> dict[str, Provide
     """Every provider by its id, in display order. Nothing is contacted and nothing is loaded."""
 
     def wire() -> Wire:
-        return Wire(parts.session, headers_timeout_s=parts.headers_timeout_s)
+        return Wire(parts.pool, headers_timeout_s=parts.headers_timeout_s)
 
     deepseek = DeepSeek(wire(), api_key=parts.deepseek_api_key, base_url=parts.deepseek_base_url)
     others = [OpenAICompatible(wire(), vendor, parts.keys.get(vendor.id)) for vendor in table]

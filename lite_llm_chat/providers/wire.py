@@ -1,29 +1,31 @@
-"""One HTTP exchange with a vendor, on the client session that all vendors share.
+"""One HTTP exchange with a vendor, on the connections that all vendors share.
 
     Wire.post(endpoint, body) ──▶ Reply.read ──▶ bytes ──▶ the dialect
         └──────────────────────────┴── whatever goes wrong here leaves as UpstreamError
 
 Four rules: no redirects, no proxy settings from the environment, no compression asked for, and
-no timer of the client library over the whole answer (the engine times the silence between
-pieces; here only the connection and the headers are timed).
+no timer over the whole answer (the engine times the silence between pieces; here only the
+connection and the headers are timed).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import SimpleNamespace
-
-import aiohttp
+from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
 from .frames import MAX_EVENT_BYTES
+from .http1 import Closed, Connection, Head, NotHttp
+from .pool import Origin, Pool
 from .refusal import Refusal
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -32,39 +34,8 @@ MAX_RETRY_AFTER_S = 86_400.0
 _COMPLAINT_S = 5.0
 _CUT_S = 0.05  # a closed transport lets go of its socket a few turns of the loop later
 _DRAIN_S = 0.025  # how long the end of an answer may wait for the end of its response
-_BROKEN = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError)
-
-
-def open_session(connect_timeout_s: float) -> aiohttp.ClientSession:
-    """The one client session of the process, to be closed by whoever opened it. Call it inside
-    the running event loop."""
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=connect_timeout_s, sock_connect=connect_timeout_s
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        trace_configs=[trace],
-    )
-
-
-@dataclass(slots=True)
-class _Connection:
-    """Whether the connection of a request had served another one before."""
-
-    reused: bool = False
-
-
-async def _note_reuse(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceConnectionReuseconnParams,
-) -> None:
-    context.trace_request_ctx.reused = True
+_PORTS = {"http": 80, "https": 443}
+_BROKEN = (Closed, NotHttp, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +51,19 @@ class Endpoint:
 
 
 class Wire:
-    """Sends one provider's requests over the shared session."""
+    """Sends one provider's requests over the shared connections."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, headers_timeout_s: float) -> None:
-        self._session = session
+    def __init__(self, pool: Pool, *, headers_timeout_s: float) -> None:
+        self._pool = pool
         self._headers_timeout_s = headers_timeout_s
-        self._open: set[aiohttp.ClientResponse] = set()
+        self._open: set[Connection] = set()
         self._waiting: set[asyncio.Timeout] = set()
 
     async def cut(self) -> None:
         """Close every connection that is still in use. Who reads from it gets an UpstreamError;
         when this returns, the other side has been told."""
-        for response in self._open:
-            response.close()
+        for connection in self._open:
+            connection.close()
         for timer in self._waiting:
             timer.reschedule(0.0)
         await asyncio.sleep(_CUT_S)
@@ -102,74 +73,118 @@ class Wire:
         """The reply to one POST of JSON, any status, as soon as its headers are there. Leaving
         the block before the reply was read to its end closes the connection: that is how a
         vendor learns that nobody listens any more."""
-        response = await self._send(endpoint, body)
-        self._open.add(response)
+        origin, request = _request(endpoint, body)
+        connection, head = await self._send(endpoint.who, origin, request)
+        self._open.add(connection)
         try:
-            yield Reply(endpoint.who, response)  # it may refuse the encoding, so inside
+            yield Reply(endpoint.who, connection, head)  # it may refuse the encoding, so inside
         finally:
-            self._open.discard(response)
-            response.close()
+            self._open.discard(connection)
+            self._pool.keep(origin, connection)
 
-    async def _send(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream",
-            "accept-encoding": "identity",
-            "user-agent": "lite-llm-chat",
-            **endpoint.headers,
-        }
+    async def _send(self, who: str, origin: Origin, request: bytes) -> tuple[Connection, Head]:
         try:
             async with asyncio.timeout(self._headers_timeout_s) as timer:
                 self._waiting.add(timer)
                 try:
-                    return await self._post(endpoint.url, headers, body)
+                    return await self._exchange(who, origin, request)
                 finally:
                     self._waiting.discard(timer)
-        except (aiohttp.ClientError, OSError) as error:
-            raise _not_answered(endpoint.who, error) from error
+        except TimeoutError as error:
+            raise UpstreamError(
+                f"{who} accepted the request but did not answer in time",
+                code="upstream_timeout",
+                status=504,
+                retryable=True,
+            ) from error
 
-    async def _post(
-        self, url: str, headers: Mapping[str, str], body: bytes
-    ) -> aiohttp.ClientResponse:
+    async def _exchange(self, who: str, origin: Origin, request: bytes) -> tuple[Connection, Head]:
         """A kept connection may have been closed by the other side while it was idle; such a
         one is dropped and the request sent again, until a fresh connection is at work."""
-        while True:
-            connection = _Connection()
+        while (kept := self._pool.kept(origin)) is not None:
             try:
-                return await self._session.post(
-                    url,
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                    trace_request_ctx=connection,
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not connection.reused:
-                    raise
+                return kept, await _asked(kept, request)
+            except _BROKEN as error:
+                if kept.heard:
+                    raise _not_answered(who, error) from error
+        try:
+            fresh = await self._pool.connect(origin)
+        except OSError as error:
+            raise _not_reached(who, error) from error
+        try:
+            return fresh, await _asked(fresh, request)
+        except _BROKEN as error:
+            raise _not_answered(who, error) from error
+
+
+async def _asked(connection: Connection, request: bytes) -> Head:
+    """Send a request; the head of its reply. Whatever comes in between closes the connection."""
+    answered = False
+    try:
+        connection.ask(request)
+        head = await connection.head()
+        answered = True
+        return head
+    finally:
+        if not answered:
+            connection.close()
+
+
+def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
+    """Where to send a POST, and its bytes. Raises UpstreamError for a URL that is none."""
+    try:
+        url = urlsplit(endpoint.url)
+        host = (url.hostname or "").encode("idna").decode()
+        port = url.port or _PORTS[url.scheme]
+    except (ValueError, KeyError) as error:
+        raise _no_url(endpoint.who) from error
+    if not host:
+        raise _no_url(endpoint.who)
+    shown = f"[{host}]" if ":" in host else host
+    headers = {
+        "host": shown if port == _PORTS[url.scheme] else f"{shown}:{port}",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": "lite-llm-chat",
+        **endpoint.headers,
+    }
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if any(not line.isprintable() for line in lines):
+        raise _unreachable(
+            f"the address or the key of {endpoint.who} holds a character that no request can"
+            " carry: check them for line breaks",
+            False,
+        )
+    head = "\r\n".join([*lines, "\r\n"])
+    return Origin(host, port, url.scheme == "https"), head.encode() + body
 
 
 class Reply:
     """The answer to one request: its status, its headers, and its body as it arrives."""
 
-    def __init__(self, who: str, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, who: str, connection: Connection, head: Head) -> None:
         self._who = who
-        self._response = response
-        self._inflate = _inflater(who, response.headers.get("content-encoding", ""))
+        self._connection = connection
+        self._head = head
+        self._inflate = _inflater(who, head.headers.get("content-encoding", ""))
 
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return self._response.status
+        return self._head.status
 
     @property
     def content_type(self) -> str:
         """The media type in lower case without parameters, "" if none was given."""
-        return self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self._head.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def retry_after_s(self) -> float | None:
         """How long the vendor wants us to wait, if it said so."""
-        return retry_after_s(self._response.headers, datetime.now(UTC))
+        return retry_after_s(self._head.headers, datetime.now(UTC))
 
     async def read(self) -> bytes:
         """The bytes that have come since the last call, at least one; b"" at the end of the
@@ -179,27 +194,14 @@ class Reply:
         read of all that has come, not for one a token, and what it does not take stays with the
         vendor."""
         while True:
-            self._listen(True)
             try:
-                data = await self._response.content.readany()
+                data = await self._connection.read()
             except _BROKEN as error:
                 raise truncated(self._who) from error
-            self._listen(False)
             if not data or self._inflate is None:
                 return data
             if plain := self._inflate(data):
                 return plain
-
-    def _listen(self, on: bool) -> None:
-        """Read from the socket, or let it wait. At the end of the body the connection belongs to
-        the pool again and must not be touched."""
-        connection = self._response.connection
-        if connection is None or connection.transport is None:
-            return
-        if on:
-            connection.transport.resume_reading()
-        else:
-            connection.transport.pause_reading()
 
     async def complaint(self) -> bytes:
         """What an error reply says: at most `MAX_ERROR_BYTES`, and only what comes within a few
@@ -218,12 +220,13 @@ class Reply:
     async def settle(self) -> None:
         """Take the end of the body off the line if it comes within an instant, so that the
         connection can serve the next request. What it says does not matter any more."""
-        self._listen(True)
+        if self._connection.over:
+            return
         try:
             async with asyncio.timeout(_DRAIN_S):
-                while await self._response.content.readany():
+                while await self._connection.read():
                     pass
-        except _BROKEN:
+        except (TimeoutError, *_BROKEN):
             return
 
 
@@ -286,37 +289,36 @@ def _inflater(who: str, encoding: str) -> Callable[[bytes], bytes] | None:
     return inflate
 
 
-def _not_answered(who: str, error: aiohttp.ClientError | OSError) -> UpstreamError:
-    """Why no headers came, as a sentence. aiohttp's own words may carry addresses: not shown."""
+def _not_reached(who: str, error: OSError) -> UpstreamError:
+    """Why there is no connection, as a sentence. The system's own words carry addresses: not
+    shown."""
     match error:
-        case aiohttp.ConnectionTimeoutError():
+        case TimeoutError():
             return _unreachable(f"{who} did not accept a connection in time")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return _unreachable(f"the address of {who} is not a URL: check its base URL", False)
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+        case ssl.SSLError():
             return _unreachable(
                 f"{who} could not prove who it is (TLS): check its base URL, the clock and the"
                 " certificates of this machine",
                 False,
             )
-        case aiohttp.ClientConnectorDNSError():
+        case socket.gaierror():
             return _unreachable(f"the host of {who} was not found: check its base URL and DNS")
-        case aiohttp.ClientConnectorError():
-            return _unreachable(f"{who} cannot be reached: check its base URL and the network")
-        case TimeoutError():
-            return UpstreamError(
-                f"{who} accepted the request but did not answer in time",
-                code="upstream_timeout",
-                status=504,
-                retryable=True,
-            )
-        case aiohttp.ClientResponseError():
-            return UpstreamError(
-                f"{who} did not answer in HTTP: check its base URL",
-                code="upstream_garbage",
-                retryable=True,
-            )
+    return _unreachable(f"{who} cannot be reached: check its base URL and the network")
+
+
+def _not_answered(who: str, error: Exception) -> UpstreamError:
+    """Why no headers came over a connection."""
+    if isinstance(error, NotHttp):
+        return UpstreamError(
+            f"{who} did not answer in HTTP: check its base URL",
+            code="upstream_garbage",
+            retryable=True,
+        )
     return _unreachable(f"{who} closed the connection before it answered")
+
+
+def _no_url(who: str) -> UpstreamError:
+    return _unreachable(f"the address of {who} is not a URL: check its base URL", False)
 
 
 def _unreachable(detail: str, retryable: bool = True) -> UpstreamError:

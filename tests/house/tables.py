@@ -74,7 +74,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "fastapi_offline": _ours("api app"),
     "sqlalchemy": _ours("store"),
     "alembic": _ours("store"),
-    "aiohttp": _ours("providers app"),
+    "aiohttp": (),
+    "aiohappyeyeballs": _ours("providers.pool"),
+    "httptools": _ours("providers.http1"),
 }
 
 MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)

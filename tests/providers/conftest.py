@@ -1,4 +1,4 @@
-"""What the provider tests share: a client session, and a vendor that says exact bytes.
+"""What the provider tests share: a pool of connections, and a vendor that says exact bytes.
 
 test ─▶ provider ──HTTP──▶ Vendor (a bare asyncio server: what it answers, it is told)
 """
@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-import aiohttp
 import pytest
 
 from lite_llm_chat.domain import Finish, Options, Piece, Prompt, Reasoning, Text, Turn
 from lite_llm_chat.errors import UpstreamError
+from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.refusal import Mend, explain
-from lite_llm_chat.providers.wire import Endpoint, Wire, open_session
+from lite_llm_chat.providers.wire import Endpoint, Wire
 
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -82,16 +82,17 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """The client session, as the product opens it."""
-    async with open_session(5.0) as one:
-        yield one
+async def pool() -> AsyncIterator[Pool]:
+    """The pool, as the product opens it."""
+    one = Pool(5.0)
+    yield one
+    await one.close()
 
 
 @pytest.fixture
-def wire(session: aiohttp.ClientSession) -> Wire:
+def wire(pool: Pool) -> Wire:
     """A patient wire."""
-    return Wire(session, headers_timeout_s=20.0)
+    return Wire(pool, headers_timeout_s=20.0)
 
 
 def endpoint(url: str) -> Endpoint:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from lite_llm_chat.domain import Answer, Options, Prompt, Turn
@@ -173,15 +174,16 @@ def test_leaving_the_process_with_a_live_stream_is_clean() -> None:
         import asyncio, sys
         from lite_llm_chat.domain import Prompt, Turn
         from lite_llm_chat.providers.local import Local
-        from lite_llm_chat.providers.wire import Wire, open_session
+        from lite_llm_chat.providers.pool import Pool
+        from lite_llm_chat.providers.wire import Wire
 
         async def main():
-            session = open_session(5.0)
-            wire = Wire(session, headers_timeout_s=20.0)
+            pool = Pool(5.0)
+            wire = Wire(pool, headers_timeout_s=20.0)
             local = Local(wire, path=None, context_tokens=1024, slots=4)
             pieces = local.stream(Prompt("m", (Turn("user", "Write a long story."),)))
             await anext(pieces)
-            await session.close()
+            await pool.close()
             sys.exit(0)
 
         asyncio.run(main())
@@ -196,22 +198,21 @@ def test_leaving_the_process_with_a_live_stream_is_clean() -> None:
 
 
 @on_board
-async def test_the_port_answers_only_to_its_key_and_to_no_web_page(
-    local: Local, wire: Wire
-) -> None:
+async def test_the_port_answers_only_to_its_key_and_to_no_web_page(local: Local) -> None:
     await local.load()
     assert local._engine is not None
     address = local._engine.endpoint.url
     assert address.startswith("http://127.0.0.1:")
-    session = wire._session
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
-    async with session.post(address, json=body) as reply:
-        assert reply.status == 401
     origin = {"origin": "http://evil.example"}
-    async with session.post(address, json=body, headers=origin) as reply:
-        assert reply.headers.get("access-control-allow-origin") not in ("*", "http://evil.example")
-    async with session.get(address.replace("/v1/chat/completions", "/")) as reply:
-        assert reply.status in (401, 404)
+    async with aiohttp.ClientSession() as session:
+        async with session.post(address, json=body) as reply:
+            assert reply.status == 401
+        async with session.post(address, json=body, headers=origin) as reply:
+            allowed = reply.headers.get("access-control-allow-origin")
+            assert allowed not in ("*", "http://evil.example")
+        async with session.get(address.replace("/v1/chat/completions", "/")) as reply:
+            assert reply.status in (401, 404)
 
 
 # ── what goes wrong ───────────────────────────────────────────────────────────────────────────

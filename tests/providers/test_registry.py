@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import aiohttp
 import pytest
 
 from lite_llm_chat.domain import Model, Options
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
+from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.registry import Parts, build
 
 from .conftest import Vendor, collect, failing, prompt, stream, text
@@ -14,9 +14,9 @@ from .conftest import Vendor, collect, failing, prompt, stream, text
 KEY = "acme-canary-0123456789"
 
 
-def parts(session: aiohttp.ClientSession, **keys: str) -> Parts:
+def parts(pool: Pool, **keys: str) -> Parts:
     return Parts(
-        session=session,
+        pool=pool,
         headers_timeout_s=20.0,
         deepseek_api_key="sk-canary-0123456789",
         deepseek_base_url="http://127.0.0.1:9",
@@ -34,22 +34,20 @@ def row(url: str) -> Row:
 
 
 def test_the_providers_come_in_display_order_and_show_no_key(
-    session: aiohttp.ClientSession,
+    pool: Pool,
 ) -> None:
-    known = parts(session, acme=KEY)
+    known = parts(pool, acme=KEY)
     assert list(build(known)) == ["deepseek", "local"]
     assert list(build(known, (row("http://x"),))) == ["deepseek", "acme", "local"]
     assert "canary" not in repr(known)
 
 
-async def test_a_vendor_of_the_dialect_is_one_row(
-    session: aiohttp.ClientSession, vendor: Vendor
-) -> None:
+async def test_a_vendor_of_the_dialect_is_one_row(pool: Pool, vendor: Vendor) -> None:
     vendor.says = stream(
         b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n',
         b"data: [DONE]\n\n",
     )
-    acme = build(parts(session, acme=KEY), (row(vendor.url),))["acme"]
+    acme = build(parts(pool, acme=KEY), (row(vendor.url),))["acme"]
     assert acme.readiness().ready
     assert acme.ignored("acme-1", Options(seed=1, effort="low", top_p=0.5)) == ("seed", "effort")
     assert text(await collect(acme.stream(prompt(seed=1, temperature=0.5)))) == "Hi"
@@ -61,19 +59,17 @@ async def test_a_vendor_of_the_dialect_is_one_row(
 
 
 async def test_a_row_without_its_key_says_which_setting_is_missing(
-    session: aiohttp.ClientSession,
+    pool: Pool,
 ) -> None:
-    acme = build(parts(session), (row("http://127.0.0.1:9"),))["acme"]
+    acme = build(parts(pool), (row("http://127.0.0.1:9"),))["acme"]
     assert acme.readiness().note == "set ACME_KEY in .env and restart"
     _, error = await failing(acme.stream(prompt()))
     assert error.code == "provider_not_configured"
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "local"])
-def test_every_row_of_the_catalog_names_its_provider(
-    session: aiohttp.ClientSession, provider: str
-) -> None:
-    one = build(parts(session))[provider]
+def test_every_row_of_the_catalog_names_its_provider(pool: Pool, provider: str) -> None:
+    one = build(parts(pool))[provider]
     assert {model.provider for model in one.models} == {provider}
     assert one.id == provider
     assert one.name

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import aiohttp
 import pytest
 
 from lite_llm_chat.domain import Finish, Piece, Text
 from lite_llm_chat.providers.openai_compatible import converse
+from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.wire import Wire, retry_after_s
 
 from .conftest import SSE, Vendor, chunked, collect, endpoint, failing, finish, reply, stream, text
@@ -97,10 +97,8 @@ async def test_a_connection_closed_before_the_answer_is_unreachable(
     assert (error.code, error.retryable) == ("upstream_unreachable", True)
 
 
-async def test_a_vendor_that_never_answers_is_a_timeout(
-    vendor: Vendor, session: aiohttp.ClientSession
-) -> None:
-    _, error = await failing(ask(Wire(session, headers_timeout_s=0.01), vendor.url))
+async def test_a_vendor_that_never_answers_is_a_timeout(vendor: Vendor, pool: Pool) -> None:
+    _, error = await failing(ask(Wire(pool, headers_timeout_s=0.01), vendor.url))
     assert (error.code, error.status, error.retryable) == ("upstream_timeout", 504, True)
     await vendor.gone.wait()
 
@@ -138,9 +136,8 @@ async def test_an_answer_cut_in_the_middle_keeps_its_text(
     vendor.says, vendor.then_close = SSE + b"transfer-encoding: chunked\r\n\r\n" + body, True
     pieces, error = await failing(ask(wire, vendor.url))
     assert (error.status, error.retryable) == (502, True)
-    # A size that is no number is met by the parser in the same read as the headers.
-    assert error.code == ("upstream_garbage" if b"zz" in body else "upstream_truncated")
-    assert pieces in ([Text("Hi")], [])
+    assert error.code == "upstream_truncated"
+    assert pieces == [Text("Hi")]
 
 
 async def test_a_lost_connection_after_the_finish_reason_takes_nothing_back(
