@@ -55,6 +55,10 @@ def moment_to_text(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def text_to_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def ended_to_text(ended: Ended) -> str:
     return _encode(ended).decode()
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,16 +25,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import LiteError, RuleBroken, StorageUnavailable
+from .bare import transaction
 from .location import Location, Lock
 from .migrate import migrate
 
@@ -78,6 +73,8 @@ class Database:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._views = threading.local()  # each reader thread's connection
+        self._opened: list[Connection] = []  # all of them
         self.writable = True  # False from a refused write until the next one that is taken
 
     async def open(self) -> None:
@@ -99,6 +96,8 @@ class Database:
             self._queue.put(None)
             await asyncio.to_thread(thread.join)
         self._readers.shutdown(wait=True)
+        for view in self._opened:
+            view.close()
         self._reading.dispose()
         self._writing.dispose()
         self._lock.release()
@@ -134,15 +133,23 @@ class Database:
 
     def _read(self, work: Work[T]) -> T:
         try:
-            with self._reading.connect() as conn:
+            conn = self._view()
+            with transaction(conn, "DEFERRED"):
                 return work(conn)
-        except SQLAlchemyError as cause:
+        except (SQLAlchemyError, sqlite3.Error) as cause:
             raise _translated(cause) from cause
+
+    def _view(self) -> Connection:
+        conn: Connection | None = getattr(self._views, "conn", None)
+        if conn is None:
+            conn = self._views.conn = _plainly(self._reading)
+            self._opened.append(conn)
+        return conn
 
     # ── the writer thread ─────────────────────────────────────────────────────────────────
 
     def _serve(self) -> None:
-        with self._writing.connect() as conn:
+        with _plainly(self._writing) as conn:
             while self._serve_group(conn):
                 pass
 
@@ -175,7 +182,7 @@ class Database:
         """Run the group in one transaction; on failure nothing is stored and the error stands
         on every job."""
         try:
-            with conn.begin():
+            with transaction(conn, "IMMEDIATE"):
                 for job in group:
                     job.result, job.error = job.work(conn), None
                 _tell_early(group)
@@ -183,7 +190,7 @@ class Database:
             return True
         except LiteError as error:
             failure: BaseException = error
-        except SQLAlchemyError as cause:
+        except (SQLAlchemyError, sqlite3.Error) as cause:
             failure = _translated(cause)
             failure.__cause__ = cause
             if isinstance(failure, StorageUnavailable) and len(group) == 1:
@@ -214,21 +221,28 @@ def _touch(conn: Connection) -> None:
     conn.exec_driver_sql(f"PRAGMA user_version = {int(version) + 1}")
 
 
-def _translated(cause: SQLAlchemyError) -> LiteError:
-    if isinstance(cause, IntegrityError):
-        return RuleBroken("the stored rows do not allow this")
-    if isinstance(cause, OperationalError):
-        return StorageUnavailable(
-            "the database cannot be used now: check the free space and the health of its disk;"
-            " the server goes on by itself once the disk does"
-        )
-    if isinstance(cause, (ProgrammingError, InterfaceError)):
-        return LiteError("the database was asked wrongly", code="storage_defect")
-    if isinstance(cause, DBAPIError):
-        return StorageUnavailable(
-            "the database file is damaged or refuses this: run an integrity check on a copy of it"
-        )
+def _translated(cause: SQLAlchemyError | sqlite3.Error) -> LiteError:
+    match cause.orig if isinstance(cause, DBAPIError) else cause:
+        case sqlite3.IntegrityError():
+            return RuleBroken("the stored rows do not allow this")
+        case sqlite3.OperationalError():
+            return StorageUnavailable(
+                "the database cannot be used now: check the free space and the health of its"
+                " disk; the server goes on by itself once the disk does"
+            )
+        case sqlite3.ProgrammingError() | sqlite3.InterfaceError():
+            return LiteError("the database was asked wrongly", code="storage_defect")
+        case sqlite3.Error():
+            return StorageUnavailable(
+                "the database file is damaged or refuses this: run an integrity check on a copy"
+                " of it"
+            )
     return LiteError("the database could not answer", code="storage_defect")
+
+
+def _plainly(engine: Engine) -> Connection:
+    """A connection on which nothing but `transaction` begins or ends one."""
+    return engine.connect().execution_options(begins_itself=False)
 
 
 def _engine(location: Location, *, read_only: bool, durable: bool) -> Engine:
@@ -265,6 +279,7 @@ def _engine(location: Location, *, read_only: bool, durable: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("begins_itself", True):
+            connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine

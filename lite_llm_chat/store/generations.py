@@ -4,20 +4,22 @@
       │ seq 1   │ 2…k      │ …       │ n, and the message's text, in one transaction
       └─────────┴──────────┴─────────┴──▶ read_events(after), for readers that are late
 
-`append` is the hot path: bare SQL, one `executemany` for all running generations.
+`append` is the hot path: one `executemany` for all running generations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from ..domain import LIVE, Body, Ended, Event, Generation, fold
+from ..domain import Body, Ended, Event, Generation, fold
 from ..errors import NotFound
 from . import messages as message_rows
+from . import sessions as session_rows
+from .bare import first, run, run_many
 from .codec import (
     body_to_row,
     ended_to_text,
@@ -26,37 +28,41 @@ from .codec import (
     row_to_body,
     strings_to_text,
     text_to_ended,
+    text_to_moment,
     text_to_options,
     text_to_strings,
 )
-from .tables import events, generations, sessions
+from .tables import events, generations
 
 EVENT_PAGE = 500  # rows of a log read at a time
 
-
-_IS_LIVE = generations.c.status.in_(LIVE)
-_ONE = select(generations).where(generations.c.id == bindparam("generation_id"))
-_LIVE_IN = select(generations).where(generations.c.session_id == bindparam("session_id"), _IS_LIVE)
+_LIVE = "status IN ('queued', 'running')"
+_GENERATIONS = (
+    "SELECT id, session_id, message_id, provider, model, status, options, created_at, warnings,"
+    " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged FROM generations"
+)
+_ONE = f"{_GENERATIONS} WHERE id = ?"
+_LIVE_IN = f"{_GENERATIONS} WHERE session_id = ? AND {_LIVE}"
+_ALL_LIVE = f"{_GENERATIONS} WHERE {_LIVE} ORDER BY id"
 _OPEN = (
     "INSERT INTO generations (id, session_id, message_id, provider, model, status, options,"
     " warnings, last_seq, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_APPEND = "INSERT INTO events (generation_id, seq, kind, data) VALUES (?, ?, ?, ?)"
 _BEGIN = (
     "UPDATE generations SET status = 'running', first_piece_at = ?"
     " WHERE id = ? AND status = 'queued'"
 )
 _END = (
-    update(generations)
-    .where(generations.c.id == bindparam("generation_id"), _IS_LIVE)
-    .values({name: bindparam(name) for name in ("status", "ended", "ended_at", "last_seq")})
-    .returning(generations.c.message_id, generations.c.session_id)
+    "UPDATE generations SET status = ?, ended = ?, ended_at = ?, last_seq = ?"
+    f" WHERE id = ? AND {_LIVE} RETURNING message_id, session_id"
 )
-_TOUCH = update(sessions).where(sessions.c.id == bindparam("session_id"))
-_LOG = (
-    select(events.c.kind, events.c.data)
-    .where(events.c.generation_id == bindparam("generation_id"))
-    .order_by(events.c.seq)
+_CANCEL = f"UPDATE generations SET cancel_requested = 1 WHERE id = ? AND {_LIVE}"
+_READ = (
+    "SELECT seq, kind, data FROM events WHERE generation_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 )
+_LOG = "SELECT kind, data FROM events WHERE generation_id = ? ORDER BY seq"
+_LAST = "SELECT coalesce(max(seq), 0) FROM events WHERE generation_id = ?"
 
 
 class Ending(NamedTuple):
@@ -68,17 +74,31 @@ class Ending(NamedTuple):
     at: datetime
 
 
-def _generation(row: Row[tuple[object, ...]]) -> Generation:
-    values = row._asdict()
-    values["options"] = text_to_options(values["options"])
-    values["warnings"] = text_to_strings(values["warnings"])
-    values["ended"] = text_to_ended(values["ended"])
-    return Generation(**values)
+def _generation(row: Any) -> Generation:
+    id_, session_id, message_id, provider, model, status, options, created, warnings, *rest = row
+    last_seq, first_piece, end_at, ended, cancel_requested, logged = rest
+    return Generation(
+        id_,
+        session_id,
+        message_id,
+        provider,
+        model,
+        status,
+        text_to_options(options),
+        text_to_moment(created),
+        text_to_strings(warnings),
+        last_seq,
+        first_piece and text_to_moment(first_piece),
+        end_at and text_to_moment(end_at),
+        text_to_ended(ended),
+        bool(cancel_requested),
+        bool(logged),
+    )
 
 
 def get(conn: Connection, generation_id: str) -> Generation:
     """The generation. Raises NotFound `generation_not_found`."""
-    row = conn.execute(_ONE, {"generation_id": generation_id}).one_or_none()
+    row = first(conn, _ONE, (generation_id,))
     if row is None:
         raise NotFound(f"there is no generation {generation_id}", code="generation_not_found")
     return _generation(row)
@@ -86,20 +106,20 @@ def get(conn: Connection, generation_id: str) -> Generation:
 
 def live_in(conn: Connection, session_id: int) -> Generation | None:
     """The session's one live generation, if it has one."""
-    row = conn.execute(_LIVE_IN, {"session_id": session_id}).one_or_none()
+    row = first(conn, _LIVE_IN, (session_id,))
     return None if row is None else _generation(row)
 
 
 def all_live(conn: Connection) -> Sequence[Generation]:
     """Every live generation, oldest first."""
-    rows = conn.execute(select(generations).where(_IS_LIVE).order_by(generations.c.id))
-    return [_generation(row) for row in rows]
+    return [_generation(row) for row in run(conn, _ALL_LIVE)]
 
 
 def open_log(conn: Connection, generation: Generation, opening: Sequence[Event]) -> None:
     """A new generation with its first events, from number 1. The row's partial unique index
     refuses a second live one in the same session."""
-    conn.exec_driver_sql(
+    run(
+        conn,
         _OPEN,
         (
             generation.id,
@@ -119,67 +139,50 @@ def open_log(conn: Connection, generation: Generation, opening: Sequence[Event])
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
     """Store events; the primary key refuses a number that is taken."""
-    conn.exec_driver_sql(
-        "INSERT INTO events (generation_id, seq, kind, data) VALUES (?, ?, ?, ?)",
-        [(event.generation_id, event.seq, *body_to_row(event.body)) for event in new],
-    )
+    rows = [(event.generation_id, event.seq, *body_to_row(event.body)) for event in new]
+    run_many(conn, _APPEND, rows)
 
 
 def begin(conn: Connection, generation_id: str, at: datetime) -> None:
     """Mark a queued generation as running: its first piece is in this transaction."""
-    conn.exec_driver_sql(_BEGIN, (moment_to_text(at), generation_id))
+    run(conn, _BEGIN, (moment_to_text(at), generation_id))
 
 
 def end(conn: Connection, ending: Ending) -> None:
     """Leave `queued` or `running`, once: the last event, the message's whole text, the session's
     `updated_at`. A generation that is gone (its session was deleted) is passed over."""
-    values = {
-        "generation_id": ending.generation_id,
-        "status": ending.ended.status,
-        "ended": ended_to_text(ending.ended),
-        "ended_at": ending.at,
-        "last_seq": ending.seq,
-    }
-    left = conn.execute(_END, values).one_or_none()
+    ended = ending.ended
+    values = ended.status, ended_to_text(ended), moment_to_text(ending.at), ending.seq
+    left = first(conn, _END, (*values, ending.generation_id))
     if left is None:
         return
-    append(conn, [Event(ending.generation_id, ending.seq, ending.ended)])
+    message_id, session_id = left
+    append(conn, [Event(ending.generation_id, ending.seq, ended)])
     answer = fold(bodies(conn, ending.generation_id))
-    message_rows.finish(conn, left.message_id, answer.text, answer.reasoning)
-    conn.execute(_TOUCH, {"session_id": left.session_id, "updated_at": ending.at})
+    message_rows.finish(conn, message_id, answer.text, answer.reasoning)
+    session_rows.touch(conn, session_id, ending.at)
 
 
 def request_cancel(conn: Connection, generation_id: str) -> None:
     """Make the wish to stop durable; a terminal generation is left as it is."""
-    conn.execute(
-        update(generations)
-        .where(generations.c.id == generation_id, _IS_LIVE)
-        .values(cancel_requested=True)
-    )
+    run(conn, _CANCEL, (generation_id,))
 
 
 def read_events(conn: Connection, generation_id: str, after: int) -> Sequence[Event]:
     """The next events after number `after`, in order, at most EVENT_PAGE of them."""
-    rows = conn.exec_driver_sql(
-        "SELECT seq, kind, data FROM events WHERE generation_id = ? AND seq > ?"
-        " ORDER BY seq LIMIT ?",
-        (generation_id, after, EVENT_PAGE),
-    )
+    rows = run(conn, _READ, (generation_id, after, EVENT_PAGE))
     return [Event(generation_id, seq, row_to_body(kind, data)) for seq, kind, data in rows]
 
 
 def bodies(conn: Connection, generation_id: str) -> list[Body]:
     """The whole log."""
-    rows = conn.execute(_LOG, {"generation_id": generation_id})
-    return [row_to_body(kind, data) for kind, data in rows]
+    return [row_to_body(kind, data) for kind, data in run(conn, _LOG, (generation_id,))]
 
 
 def last_seq(conn: Connection, generation_id: str) -> int:
-    """The number of the last stored event of a live generation."""
-    row = conn.exec_driver_sql(
-        "SELECT max(seq) FROM events WHERE generation_id = ?", (generation_id,)
-    ).scalar_one()
-    return int(row or 0)
+    """The number of the last stored event, 0 for none."""
+    [(seq,)] = run(conn, _LAST, (generation_id,))
+    return int(seq)
 
 
 def prune(conn: Connection, ended_before: datetime, most: int) -> int:

@@ -8,10 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
 from ..errors import Invalid
-from .tables import idempotency_keys
+from .bare import first, run
+from .codec import moment_to_text
+
+_FIND = "SELECT fingerprint, generation_id FROM idempotency_keys WHERE scope = ? AND key = ?"
+_KEEP = (
+    "INSERT INTO idempotency_keys (scope, key, fingerprint, generation_id, created_at)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
+_FORGET = "DELETE FROM idempotency_keys WHERE created_at < ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +34,24 @@ class Once:
 def find(conn: Connection, once: Once) -> str | None:
     """The generation that this key started, or None if the key is new. Raises Invalid
     `idempotency_key_reused` if it came with another body."""
-    row = conn.execute(
-        select(idempotency_keys.c.fingerprint, idempotency_keys.c.generation_id).where(
-            idempotency_keys.c.scope == once.scope, idempotency_keys.c.key == once.key
-        )
-    ).one_or_none()
+    row = first(conn, _FIND, (once.scope, once.key))
     if row is None:
         return None
-    if row.fingerprint != once.fingerprint:
+    fingerprint, generation_id = row
+    if fingerprint != once.fingerprint:
         raise Invalid(
             "this Idempotency-Key came with another body before: use a fresh key",
             code="idempotency_key_reused",
         )
-    return str(row.generation_id)
+    return str(generation_id)
 
 
 def keep(conn: Connection, once: Once, generation_id: str, at: datetime) -> None:
     """Remember which generation the key started."""
-    conn.execute(
-        insert(idempotency_keys).values(
-            scope=once.scope,
-            key=once.key,
-            fingerprint=once.fingerprint,
-            generation_id=generation_id,
-            created_at=at,
-        )
-    )
+    values = once.scope, once.key, once.fingerprint, generation_id, moment_to_text(at)
+    run(conn, _KEEP, values)
 
 
 def forget(conn: Connection, before: datetime) -> None:
     """Drop the keys that are older than a moment."""
-    conn.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < before))
+    run(conn, _FORGET, (moment_to_text(before),))

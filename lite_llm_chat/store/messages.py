@@ -12,83 +12,82 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, select, update
+from sqlalchemy import Connection
 
 from ..domain import LIVE, Message, Said, fold
 from ..errors import NotFound
-from .codec import moment_to_text, row_to_body, text_to_ended
-from .tables import events, generations, messages
+from .bare import first, run
+from .codec import moment_to_text, row_to_body, text_to_ended, text_to_moment
 
-_MESSAGES = select(
-    messages.c.id,
-    messages.c.session_id,
-    messages.c.parent_id,
-    messages.c.depth,
-    messages.c.role,
-    messages.c.content,
-    messages.c.created_at,
-    messages.c.reasoning,
-    messages.c.generation_id,
-    generations.c.status,
-    generations.c.provider,
-    generations.c.model,
-    generations.c.ended,
-).outerjoin(generations, generations.c.id == messages.c.generation_id)
-_ONE = _MESSAGES.where(messages.c.id == bindparam("message_id"))
-_PATH = select(bindparam("leaf_id", type_=Integer).label("id")).cte("path", recursive=True)
-_PATH = _PATH.union_all(
-    select(messages.c.parent_id).where(
-        messages.c.id == _PATH.c.id, messages.c.parent_id.is_not(None)
-    )
+_MESSAGES = (
+    "SELECT m.id, m.session_id, m.parent_id, m.depth, m.role, m.content, m.created_at,"
+    " m.reasoning, m.generation_id, g.status, g.provider, g.model, g.ended"
+    " FROM chat_messages AS m LEFT JOIN generations AS g ON g.id = m.generation_id"
 )
-_BRANCH = _MESSAGES.where(messages.c.id.in_(select(_PATH.c.id))).order_by(messages.c.depth)
+_ONE = f"{_MESSAGES} WHERE m.id = ?"
+_BRANCH = (
+    "WITH RECURSIVE path (id) AS (SELECT ? UNION ALL SELECT child.parent_id"
+    " FROM path JOIN chat_messages AS child ON child.id = path.id"
+    " WHERE child.parent_id IS NOT NULL)"
+    f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path) ORDER BY m.depth"
+)
 _SO_FAR = (
-    select(events.c.kind, events.c.data)
-    .where(events.c.generation_id == bindparam("id"), events.c.kind.in_(("text", "reasoning")))
-    .order_by(events.c.seq)
+    "SELECT kind, data FROM events"
+    " WHERE generation_id = ? AND kind IN ('text', 'reasoning') ORDER BY seq"
 )
 _APPEND = (
     "INSERT INTO chat_messages"
     " (session_id, parent_id, depth, role, content, created_at, generation_id)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
+_FINISH = "UPDATE chat_messages SET content = ?, reasoning = ? WHERE id = ?"
 
 
-def _message(conn: Connection, values: dict[str, Any]) -> Message:
-    ended = text_to_ended(values.pop("ended"))
-    values["status"] = values["status"] or "completed"
-    if ended is not None:
-        values |= {
-            "usage": ended.usage,
-            "fault": ended.fault,
-            "finish_reason": ended.finish_reason,
-        }
-    elif values["status"] in LIVE:
-        values |= _so_far(conn, values["generation_id"])
-    return Message(**values)
+def _message(conn: Connection, row: Any) -> Message:
+    id_, session_id, parent_id, depth, role, content, created, reasoning, *generated = row
+    generation_id, status, provider, model, end = generated
+    ended = text_to_ended(end)
+    if status in LIVE:
+        content, reasoning = _so_far(conn, generation_id)
+    return Message(
+        id_,
+        session_id,
+        parent_id,
+        depth,
+        role,
+        content,
+        text_to_moment(created),
+        reasoning,
+        status or "completed",
+        provider,
+        model,
+        generation_id,
+        ended.usage if ended else None,
+        ended.fault if ended else None,
+        ended.finish_reason if ended else None,
+    )
 
 
-def _so_far(conn: Connection, generation_id: str) -> dict[str, str | None]:
+def _so_far(conn: Connection, generation_id: str) -> tuple[str, str | None]:
     """What the log of a live generation holds: it is shown to readers, so it counts as said."""
-    rows = conn.execute(_SO_FAR, {"id": generation_id})
+    rows = run(conn, _SO_FAR, (generation_id,))
     answer = fold(row_to_body(kind, data) for kind, data in rows)
-    return {"content": answer.text, "reasoning": answer.reasoning or None}
+    return answer.text, answer.reasoning or None
 
 
 def get(conn: Connection, message_id: int) -> Message:
     """The message. Raises NotFound `message_not_found`."""
-    row = conn.execute(_ONE, {"message_id": message_id}).one_or_none()
+    row = first(conn, _ONE, (message_id,))
     if row is None:
         raise NotFound(f"there is no message {message_id}", code="message_not_found")
-    return _message(conn, row._asdict())
+    return _message(conn, row)
 
 
 def branch(conn: Connection, leaf_id: int | None) -> Sequence[Message]:
     """The path that ends in `leaf_id`, oldest first; empty for None."""
     if leaf_id is None:
         return []
-    rows = conn.execute(_BRANCH, {"leaf_id": leaf_id}).all()
-    return [_message(conn, row._asdict()) for row in rows]
+    return [_message(conn, row) for row in run(conn, _BRANCH, (leaf_id,))]
 
 
 class Place(NamedTuple):
@@ -108,18 +107,8 @@ def append(
 ) -> Message:
     """A new message at a place of the tree."""
     depth = place.depth + 1
-    message_id = conn.exec_driver_sql(
-        _APPEND,
-        (
-            place.session_id,
-            place.parent_id,
-            depth,
-            said.role,
-            said.content,
-            moment_to_text(at),
-            generation_id,
-        ),
-    ).scalar_one()
+    values = place.session_id, place.parent_id, depth, said.role, said.content, moment_to_text(at)
+    [(message_id,)] = run(conn, _APPEND, (*values, generation_id))
     return Message(
         message_id,
         place.session_id,
@@ -135,8 +124,4 @@ def append(
 
 def finish(conn: Connection, message_id: int, text: str, reasoning: str) -> None:
     """Set what an answer says in the end; the same transaction ends its generation."""
-    conn.execute(
-        update(messages)
-        .where(messages.c.id == message_id)
-        .values(content=text, reasoning=reasoning or None)
-    )
+    run(conn, _FINISH, (text, reasoning or None, message_id))

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Never, TypeVar
 
-from sqlalchemy.exc import OperationalError
-
 from lite_llm_chat.domain import Event, Generation, Options, Said, Started
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.store import generations, messages, sessions
@@ -61,7 +59,7 @@ class Disk(Database):
 
 def full(_conn: Connection) -> Never:
     """What a full disk does to a transaction."""
-    raise OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 # ── rows to work on ───────────────────────────────────────────────────────────────────────────

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from lite_llm_chat.domain import Ended, Event, Text
 from lite_llm_chat.errors import Conflict, LiteError, NotFound, RuleBroken, StorageUnavailable
 from lite_llm_chat.store import generations, sessions
+from lite_llm_chat.store.bare import driver
 from lite_llm_chat.store.database import Connection, Database
 from lite_llm_chat.store.location import Location
 
@@ -49,22 +48,17 @@ class Hold:
         await self._task
 
 
-@contextmanager
-def commits_of(database: Database) -> Iterator[list[str]]:
-    """What the writer does meanwhile: COMMIT or ROLLBACK."""
+async def commits_of(database: Database) -> list[str]:
+    """What the writer does from now on: COMMIT or ROLLBACK."""
     seen: list[str] = []
 
-    def commit(_conn: Connection) -> None:
-        seen.append("COMMIT")
+    def said(statement: str) -> None:
+        if statement in ("COMMIT", "ROLLBACK"):
+            seen.append(statement)
 
-    def rollback(_conn: Connection) -> None:
-        seen.append("ROLLBACK")
-
-    event.listen(database._writing, "commit", commit)
-    event.listen(database._writing, "rollback", rollback)
-    yield seen
-    event.remove(database._writing, "commit", commit)
-    event.remove(database._writing, "rollback", rollback)
+    await database.write(lambda conn: driver(conn).set_trace_callback(said))
+    seen.clear()  # that it was asked
+    return seen
 
 
 def title(name: str, runs: list[str] | None = None) -> Callable[[Connection], int]:
@@ -87,13 +81,13 @@ async def titles(database: Database) -> list[str]:
 
 
 async def test_functions_that_wait_together_are_committed_together(database: Database) -> None:
+    seen = await commits_of(database)
     hold = Hold(database)
     await hold.begun()
-    with commits_of(database) as seen:
-        waiting = [asyncio.create_task(database.write(title(f"{n:02}"))) for n in range(20)]
-        await asyncio.sleep(0)
-        await hold.release()
-        ids = await asyncio.gather(*waiting)
+    waiting = [asyncio.create_task(database.write(title(f"{n:02}"))) for n in range(20)]
+    await asyncio.sleep(0)
+    await hold.release()
+    ids = await asyncio.gather(*waiting)
     assert seen == ["COMMIT", "COMMIT"]  # what held the writer, and all that waited
     assert ids == sorted(ids)
     assert await titles(database) == [f"{n:02}" for n in range(20)]
@@ -111,6 +105,7 @@ async def test_one_that_fails_hurts_no_other_and_each_is_run_again_alone(
     def defect(_conn: Connection) -> None:
         raise ZeroDivisionError
 
+    seen = await commits_of(database)
     hold = Hold(database)
     await hold.begun()
     works: list[Callable[[Connection], object]] = [
@@ -118,9 +113,8 @@ async def test_one_that_fails_hurts_no_other_and_each_is_run_again_alone(
     ]  # fmt: skip
     waiting = [asyncio.create_task(database.write(work)) for work in works]
     await asyncio.sleep(0)
-    with commits_of(database) as seen:
-        await hold.release()
-        results = await asyncio.gather(*waiting, return_exceptions=True)
+    await hold.release()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(one) for one in results] == [int, NotFound, int, ZeroDivisionError, int]
     assert seen == ["COMMIT", "ROLLBACK", "COMMIT", "ROLLBACK", "COMMIT", "ROLLBACK", "COMMIT"]
     assert runs == ["a", "half", "a", "half", "b", "c"]
