@@ -32,6 +32,7 @@ from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status
 from .api.deps import Parts
 from .api.middleware import Edge
+from .api.shortcut import Shortcut
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
+    app.add_middleware(Shortcut, path=f"{settings.api_prefix}/chat")
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -8,7 +8,8 @@
                             fold ──▶ Answer
 
 Text and Reasoning are both pieces and event bodies: what a provider says is what the log keeps.
-Everything here is a value: no I/O, no clock, no settings.
+Everything here is a value: no I/O, no clock, no settings. The nouns that are made for every piece
+are msgspec structs: a third of a dataclass's price, and nothing for the garbage collector to visit.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, assert_never
+
+import msgspec
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "completed", "failed", "cancelled", "interrupted"]
@@ -106,15 +109,13 @@ class Usage:
     reasoning: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, gc=False):
     """A part of the visible answer: valid Unicode without lone surrogates, never empty."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(msgspec.Struct, frozen=True, gc=False):
     """A part of what the model thought before it answered; as Text."""
 
     text: str
@@ -171,8 +172,7 @@ class Ended:
 Body = Started | Text | Reasoning | Ended
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A stored fact of a generation. `seq` counts 1, 2, 3 … without a hole."""
 
     generation_id: str

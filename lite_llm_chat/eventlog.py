@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 from .domain import Body, Ended, Event, Fault, Reasoning, Text
 from .errors import RuleBroken, StorageUnavailable
-from .livelog import LiveLog
+from .livelog import LiveLog, Reader
 from .store import generations as rows
 from .store.database import Connection, Database
 
@@ -302,11 +302,10 @@ class EventLog:
         and has no more rows, or (unless `patient`) when the server is about to stop.
         """
         live = self._live.get(generation_id)
-        if live is not None:
-            live.readers += 1
+        reader = None if live is None else Reader(live, quiet_s)
         try:
             while patient or not self._closing:
-                new = live.since(after) if live else None
+                new = reader.since(after) if reader else None
                 if new is None:
                     new = await self._stored(generation_id, after)
                 if new:
@@ -314,13 +313,13 @@ class EventLog:
                     after = new[-1].seq
                     if isinstance(new[-1].body, Ended):
                         return
-                elif live is None or (live.over.is_set() and after >= live.seq):
+                elif reader is None or reader.has_all(after):
                     return
-                elif live.seq <= after and not await live.news(quiet_s):
+                elif not await reader.news(after):
                     yield ()
         finally:
-            if live is not None:
-                live.readers -= 1
+            if reader is not None:
+                reader.close()
 
     async def _stored(self, generation_id: str, after: int) -> Sequence[Event]:
         return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))

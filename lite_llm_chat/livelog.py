@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from .domain import Ended, Event, Reasoning, Text
 
+_PIECES = (Text, Reasoning)
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
 
 
@@ -71,24 +72,66 @@ class LiveLog:
             if not news.done():
                 news.set_result(True)
 
-    async def news(self, within_s: float) -> bool:
-        """True at the next ring, False if there is none in time. A reader that has looked and not
-        awaited anything since cannot miss one."""
-        loop = asyncio.get_running_loop()
-        news: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(news)
-        timer = loop.call_later(within_s, self._no_news, news)
-        try:
-            return await news
-        finally:
-            timer.cancel()
+    def hush(self, news: asyncio.Future[bool]) -> None:
+        """Tell one who waits that nothing came."""
+        self._waiting.remove(news)
+        news.set_result(False)
 
-    def _no_news(self, news: asyncio.Future[bool]) -> None:
-        if not news.done():
-            self._waiting.remove(news)
-            news.set_result(False)
+    def call(self) -> asyncio.Future[bool]:
+        """A future of the next ring."""
+        news: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(news)
+        return news
+
+
+class Reader:
+    """One who follows a running log, until `close`. It has one timer for its whole life, not one
+    for each wait: those would be most of a reader's cost."""
+
+    def __init__(self, live: LiveLog, quiet_s: float) -> None:
+        live.readers += 1
+        self._live = live
+        self._quiet_s = quiet_s
+        self._due = 0.0
+        self._news: asyncio.Future[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def since(self, after: int) -> Sequence[Event] | None:
+        """As LiveLog's."""
+        return self._live.since(after)
+
+    def has_all(self, after: int) -> bool:
+        """Whether nothing follows a number, now or later."""
+        return self._live.over.is_set() and after >= self._live.seq
+
+    async def news(self, after: int) -> bool:
+        """True once there may be something after a number, False if it stayed quiet for
+        `quiet_s`. A reader that has looked and not awaited anything since cannot miss a ring."""
+        if self._live.seq > after:
+            return True
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._quiet_s
+        if self._timer is None:
+            self._timer = loop.call_at(self._due, self._look, loop)
+        self._news = self._live.call()
+        return await self._news
+
+    def close(self) -> None:
+        """Follow no more."""
+        self._live.readers -= 1
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._news is None or self._news.done():
+            return
+        if loop.time() < self._due:
+            self._timer = loop.call_at(self._due, self._look, loop)
+        else:
+            self._live.hush(self._news)
 
 
 def _weight(event: Event) -> int:
     body = event.body
-    return len(body.text) if isinstance(body, Text | Reasoning) else 0
+    return len(body.text) if isinstance(body, _PIECES) else 0

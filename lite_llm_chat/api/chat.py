@@ -36,7 +36,7 @@ def _wish(asked: AnswerIn, route: str, key: str | None) -> Wish:
         options=asked.options(),
         system_prompt=asked.system_prompt,
         warnings=tuple(asked.unknown()),
-        once=once(route, key, asked.model_dump(mode="json")),
+        once=once(route, key, asked),
     )
 
 

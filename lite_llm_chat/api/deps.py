@@ -15,6 +15,7 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
+from pydantic import BaseModel
 
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
@@ -77,10 +78,11 @@ async def idempotency_key(
     return key
 
 
-def once(route: str, key: str | None, body: dict[str, object]) -> Once | None:
+def once(route: str, key: str | None, asked: BaseModel) -> Once | None:
     """The idempotency record of a request, or None if it has no key."""
     if key is None:
         return None
+    body = asked.model_dump(mode="json")
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return Once(route, key, hashlib.sha256(canonical.encode()).hexdigest())
 

@@ -103,6 +103,11 @@ def problem(
     return JSONResponse(body, status, media_type=MEDIA_TYPE)
 
 
+def of(error: LiteError) -> JSONResponse:
+    """The response of one of our own errors."""
+    return problem(error.status, error.detail, error.code, error.extra)
+
+
 def _finding(found: Mapping[str, Any]) -> dict[str, object]:
     """What is wrong and where, without the input and without the names of our own types."""
     place = [part for part in found["loc"] if not str(part).startswith(_TYPE_NAMES)]
@@ -130,7 +135,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(LiteError)
     async def _ours(_request: Request, error: LiteError) -> JSONResponse:
-        return problem(error.status, error.detail, error.code, error.extra)
+        return of(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

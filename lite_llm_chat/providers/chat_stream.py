@@ -33,14 +33,14 @@ _GRACE_S = 1.0  # after the finish reason: how long a late usage may take
 _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     content: Any = None
     reasoning_content: Any = None
     reasoning: Any = None
     tool_calls: Any = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: Any = 0
     delta: _Delta | None = None
     message: _Delta | None = None
@@ -49,12 +49,12 @@ class _Choice(msgspec.Struct):
     error: Any = None
 
 
-class _Groq(msgspec.Struct):
+class _Groq(msgspec.Struct, gc=False):
     usage: Any = None
     error: Any = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Any = None
     error: Any = None
@@ -73,7 +73,10 @@ class _Chunk(msgspec.Struct):
             return {"message": self.message or self.detail}
         if self.x_groq and self.x_groq.error:
             return self.x_groq.error
-        return next((choice.error for choice in self.choices or () if choice.error), None)
+        for choice in self.choices or ():
+            if choice.error:
+                return choice.error
+        return None
 
 
 _DECODER = msgspec.json.Decoder(_Chunk)
