@@ -1,6 +1,8 @@
 """The command `lite-llm-chat`: `serve` listens and says what answers.
 
-serve ─▶ bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
+serve ───▶ bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
+backup ──▶ a checked copy of the database, also while it is served
+restore ─▶ a backup in the place of the database, the old file kept
 """
 
 from __future__ import annotations
@@ -14,18 +16,40 @@ import math
 import socket
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
 
 from .app import create_app, who_answers
 from .config import Settings, load_settings
 from .errors import StartupError
+from .store.backup import BackupError, back_up, restore
+from .store.location import Location
 
 log = logging.getLogger("lite_llm_chat")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit code is 0 if it did what it should."""
+    wanted = _parser().parse_args(argv)
+    try:
+        settings = load_settings()
+        match wanted.command:
+            case "backup":
+                return _back_up(settings, wanted.file, replace=wanted.replace)
+            case "restore":
+                return _restore(settings, wanted.file)
+            case _:
+                return serve(settings)
+    except BackupError as error:
+        print(f"cannot {wanted.command}: {error.detail}", file=sys.stderr)
+    except StartupError as error:
+        print(f"cannot start: {error.detail}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lite-llm-chat",
         description="A chat backend that never loses a word.",
@@ -33,12 +57,45 @@ def main(argv: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="start the server (the default)")
-    parser.parse_args(argv)
-    try:
-        return serve(load_settings())
-    except StartupError as error:
-        print(f"cannot start: {error.detail}", file=sys.stderr)
-        return 1
+    backup = commands.add_parser(
+        "backup",
+        help="copy the database, also while the server runs",
+        description="Copy the database of DATABASE_URL, also while the server runs.",
+        epilog="example: lite-llm-chat backup /var/backups/chat.db",
+    )
+    backup.add_argument("file", type=Path, help="where the copy goes")
+    backup.add_argument("--replace", action="store_true", help="the file may exist")
+    restore_ = commands.add_parser(
+        "restore",
+        help="put a backup in the place of the database; stop the server first",
+        description="Put a backup in the place of the database of DATABASE_URL. The old file is"
+        " kept beside it under a dated name. Stop the server first.",
+        epilog="example: lite-llm-chat restore /var/backups/chat.db",
+    )
+    restore_.add_argument("file", type=Path, help="the backup")
+    return parser
+
+
+def _back_up(settings: Settings, target: Path, *, replace: bool) -> int:
+    """Copy the database to a file. Raises BackupError, StartupError."""
+
+    def tell(size: int) -> None:
+        print(f"{size / 1e6:.0f} MB …", file=sys.stderr, flush=True)
+
+    source = Location.from_url(settings.database_url).path
+    size = back_up(source, target, replace=replace, tell=tell)
+    print(f"{target} has the database, checked: {size / 1e6:.1f} MB")
+    return 0
+
+
+def _restore(settings: Settings, backup: Path) -> int:
+    """Put a backup in the database's place. Raises BackupError, StartupError."""
+    location = Location.from_url(settings.database_url)
+    kept = restore(backup, location, datetime.now(UTC))
+    print(f"{location.path} is what {backup} has")
+    if kept is not None:
+        print(f"the old file is kept as {kept}")
+    return 0
 
 
 def serve(settings: Settings) -> int:

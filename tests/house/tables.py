@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors stamps config observe providers store catalog context eventlog engine"
         " turns chat api drain"
     ),
-    "lite_llm_chat.cli": _ours("app config errors"),
+    "lite_llm_chat.cli": _ours("app config errors store"),
     "main": _ours("app cli"),
     "standins": ("standins",),
     "bench": ("bench",),

@@ -1,0 +1,1 @@
+"""Backups: taken while the server is at work, put back, and compared."""

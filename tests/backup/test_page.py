@@ -1,0 +1,49 @@
+"""The lines of the cookbook's page about backups, run as they stand, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from tests.durability import oracle
+from tests.durability.processes import ROOT, Server, environment
+
+PAGE = ROOT / "docs" / "cookbook" / "backup.md"
+PROGRAM = ".venv/bin/python main.py"
+
+
+def parts() -> list[str]:
+    """The shell of the page, block by block, with this interpreter and this tree."""
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    return [block.replace(PROGRAM, f"'{sys.executable}' '{ROOT}/main.py'") for block in blocks]
+
+
+async def sh(folder: Path, script: str) -> str:
+    """What a script prints; it must succeed and say nothing on standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-eu", "-c", script),
+        cwd=folder,
+        env=environment(folder, "") | {"UPLOAD_DIR": "uploads"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b""), err.decode()
+    return out.decode()
+
+
+async def test_the_lines_of_the_page_do_what_they_say(tmp_path: Path) -> None:
+    nightly, uploads, rehearsal, earnest = parts()
+    assert "sqlite:///rehearsal" in rehearsal  # a folder below the present one
+    async with Server("main", tmp_path):
+        await sh(tmp_path, nightly)
+        (tmp_path / "uploads").mkdir()
+        (tmp_path / "uploads" / "a").write_text("a file")
+        await sh(tmp_path, uploads)
+        assert "is what backups/chat-" in await sh(tmp_path, rehearsal)
+    assert (tmp_path / "backups" / "uploads" / "a").read_text() == "a file"
+    assert oracle.findings(tmp_path / "rehearsal" / "chat.db") == []
+    assert "the old file is kept as" in await sh(tmp_path, earnest)
+    assert oracle.findings(tmp_path / "chat.db") == []
