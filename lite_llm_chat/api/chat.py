@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from ..chat import Ask, Wish
-from . import answers, sse
+from . import answers, sse, streams
 from .deps import KeyDep, MessageId, PartsDep, json_only, once
 from .errors import responses
 from .replies import AnswerOut, TicketOut
@@ -20,7 +20,7 @@ ANSWERS: dict[int | str, dict[str, object]] = {
     200: {
         "model": AnswerOut,
         "description": "The answer: a stream of events, or with `stream: false` one object",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": streams.PLAIN_EVENTS},
     },
     202: {"model": TicketOut, "description": "With `background: true`: where the answer will be"},
     **responses(404, 409, 413, 415, 422, 502, 503, 504),

@@ -65,7 +65,10 @@ async def json_only(request: Request) -> None:
 async def idempotency_key(
     idempotency_key: Annotated[
         str | None,
-        Header(description="Any 1 to 255 printable ASCII characters: the request counts once"),
+        Header(
+            description="Any 1 to 255 printable ASCII characters: the request counts once",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"},
+        ),
     ] = None,
 ) -> str | None:
     """The caller's key. Raises Invalid `invalid_idempotency_key`."""

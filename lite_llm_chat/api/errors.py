@@ -18,10 +18,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ..errors import LiteError
+from .deps import LARGEST_ID
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
 PLAIN = {  # what the framework refuses by itself: code and sentence
     404: ("not_found", "there is nothing at this address: /docs shows what there is"),
     405: ("method_not_allowed", "this address does not take that method: see the Allow header"),
@@ -116,10 +119,24 @@ def _finding(found: Mapping[str, Any]) -> dict[str, object]:
     return {"type": found["type"], "loc": place, "msg": message}
 
 
+def _make_bounds_exact(node: object) -> None:
+    """Bounds as integers: the framework writes floats, and no float is 2**63 - 1."""
+    if isinstance(node, dict):
+        for name in ("minimum", "maximum"):
+            bound = node.get(name)
+            if isinstance(bound, float) and bound.is_integer():
+                node[name] = min(int(bound), LARGEST_ID)
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            _make_bounds_exact(part)
+
+
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI description, with the media type that errors really have."""
+    """The OpenAPI description, with the bounds and the media type of errors that are true."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
+        _make_bounds_exact(schema)
         for path in schema["paths"].values():
             for operation in path.values():
                 for status, response in operation.get("responses", {}).items():
@@ -127,6 +144,16 @@ def _described(app: FastAPI) -> dict[str, Any]:
                     if status[0] in "45" and "application/json" in content:
                         content[MEDIA_TYPE] = content.pop("application/json")
     return app.openapi_schema or {}
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods that this address takes; the framework names those of its first route only."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return ", ".join(
+        method
+        for method in METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in app.routes)
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -142,12 +169,14 @@ def install(app: FastAPI) -> None:
         return problem(422, [_finding(one) for one in error.errors()], "validation_error")
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework's word for some bad JSON
             return problem(422, [UNREADABLE], "validation_error")
         code, sentence = PLAIN.get(error.status_code, ("http_error", str(error.detail)))
         response = problem(error.status_code, sentence, code)
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["allow"] = _allowed(app, request)
         return response
 
     @app.exception_handler(Exception)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ..domain import LIVE, Generation
 from ..errors import Invalid
-from . import answers, sse
+from . import answers, sse, streams
 from .deps import LARGEST_ID, GenerationId, Parts, PartsDep, SessionId
 from .errors import responses
 from .replies import GenerationOut
@@ -25,7 +25,7 @@ STREAM: dict[int | str, dict[str, object]] = {
     200: {
         "description": "Numbered server-sent events: started, text, reasoning, ended, caught_up,"
         " snapshot, shutdown",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": streams.NUMBERED_EVENTS},
     },
     **responses(404, 409, 422, 503),
 }

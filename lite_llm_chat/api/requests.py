@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -35,12 +36,21 @@ def _text(text: str) -> str:
     return text
 
 
-Str = Annotated[StrictStr, AfterValidator(_text)]
+def _whole(value: object) -> object:
+    """In JSON 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Str = Annotated[
+    StrictStr, AfterValidator(_text), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
+Whole = BeforeValidator(_whole)
 Name = Annotated[Str, Field(min_length=1, max_length=255)]
 Title = Annotated[
     StrictStr,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
     AfterValidator(_text),
+    Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
 ]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]
@@ -99,11 +109,11 @@ class AnswerIn(BaseModel):
     background: StrictBool = Field(False, description="Answer 202 at once, follow later")
     temperature: Annotated[Float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[Float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000)] | None = None
-    max_completion_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000)] | None = None
+    top_k: Annotated[StrictInt, Field(ge=0, le=1_000_000), Whole] | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000), Whole] | None = None
+    max_completion_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000), Whole] | None = None
     stop: Str | Annotated[list[Str], Field(max_length=16)] | None = None
-    seed: Annotated[StrictInt, Field(ge=-(2**63), le=LARGEST_ID)] | None = None
+    seed: Annotated[StrictInt, Field(ge=-(2**63), le=LARGEST_ID), Whole] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     thinking: StrictBool | Thinking | None = None
@@ -151,7 +161,7 @@ class AnswerIn(BaseModel):
 class ChatIn(AnswerIn):
     """A question."""
 
-    session_id: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)] | None = None
+    session_id: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID), Whole] | None = None
     messages: Annotated[list[SaidIn], Field(min_length=1, max_length=10_000)]
     title: Title | None = Field(None, description="Of a new session")
 

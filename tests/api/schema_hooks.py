@@ -1,0 +1,44 @@
+"""What the fuzzer of test_any_request.py must know of us: a refusal that no JSON Schema can say.
+
+It is loaded by schemathesis, in a process of its own. A request whose shape is right may still
+name a provider that nobody is, or answer nothing. Such a refusal has a code of its own; a
+`validation_error` of a request that the description allows stays a finding.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import schemathesis
+
+# The state of the server or the sense of the request decides, not its shape.
+BEYOND_SHAPE = {
+    "unknown_provider",
+    "unknown_model",
+    "no_question",
+    "not_an_answer",
+    "transcript_mismatch",
+    "idempotency_key_reused",
+    "invalid_cursor",
+    "provider_not_configured",
+    "provider_unknown_model",
+    "provider_bad_request",
+}
+DECIDED_LATER = ("Schema-valid request rejected", "Server error")
+EMPTY_QUESTION = "Value error, it is empty: there is nothing to answer"
+
+
+def beyond_shape(body: bytes) -> bool:
+    """Whether this is a refusal that the description of a shape cannot announce."""
+    problem = json.loads(body)
+    if problem["code"] in BEYOND_SHAPE:
+        return True
+    found = problem["detail"]
+    return isinstance(found, list) and all(one["msg"] == EMPTY_QUESTION for one in found)
+
+
+@schemathesis.hook
+def filter_failure(_context: Any, failure: Any, _case: Any, response: Any) -> bool:
+    """False drops the finding."""
+    return not (failure.title in DECIDED_LATER and beyond_shape(response.content))
