@@ -33,6 +33,7 @@ from .api import errors, files, generations, sessions, status
 from .api.deps import Parts
 from .api.middleware import Edge
 from .api.shortcut import Shortcut
+from .api.slow import SlowReaders
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings
@@ -65,11 +66,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises StartupError if a setting is wrong."""
     settings = settings or load_settings()
     set_up_logging(settings.log_level, settings.log_format)
+    slow = SlowReaders(settings.slow_reader_seconds)
     app = FastAPIOffline(
         title=settings.app_name,
         version=settings.app_version,
         description=DESCRIPTION,
-        lifespan=_Lifespan(settings),
+        lifespan=_Lifespan(settings, slow),
         separate_input_output_schemas=False,
     )
     errors.install(app)
@@ -93,6 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Edge,
         max_body_bytes=settings.max_body_bytes,
         larger={f"{settings.api_prefix}/upload": settings.max_upload_bytes + FORM_BYTES},
+        slow=slow,
     )
     return app
 
@@ -117,8 +120,9 @@ def _api() -> APIRouter:
 class _Lifespan:
     """Opens the parts, waits while the server runs, closes them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, slow: SlowReaders) -> None:
         self._settings = settings
+        self._slow = slow
 
     @asynccontextmanager
     async def __call__(self, app: FastAPI) -> AsyncIterator[None]:
@@ -141,18 +145,26 @@ class _Lifespan:
                 stack.push_async_callback(local.close)
             engine = Engine(eventlog, _policy(settings))
             chat = _chat(settings, database, eventlog, engine, providers)
-            recovered = await chat.recover()
-            if recovered:
-                log.warning("answers cut by the last stop, now marked so: %d", recovered)
+            await _recover(chat)
             app.state.parts = _parts(settings, chat, database)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
             _in_background(stack, _tidy(chat, settings), "tidy")
+            _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
+
+
+async def _recover(chat: Chat) -> None:
+    try:
+        recovered = await chat.recover()
+    except LiteError as error:
+        raise StartupError(error.detail) from error
+    if recovered:
+        log.warning("answers cut by the last stop, now marked so: %d", recovered)
 
 
 def _providers(settings: Settings, pool: Pool) -> dict[str, Provider]:

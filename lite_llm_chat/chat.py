@@ -147,6 +147,9 @@ class Chat:
             task.add_done_callback(self._accepting.discard)
             try:
                 return await asyncio.shield(task)
+            except asyncio.CancelledError:  # the asker has left; the answer may still begin
+                task.add_done_callback(self._unseat)
+                raise
             except GenerationActive as active:
                 await self._clear_way(active, on_active)
 
@@ -205,6 +208,15 @@ class Chat:
     ) -> AsyncGenerator[Sequence[Event], None]:
         """The log's tail: see `EventLog.tail`."""
         return self._log.tail(generation_id, after, quiet_s=quiet_s)
+
+    def _unseat(self, accepted: asyncio.Task[Ticket]) -> None:
+        if not accepted.cancelled() and accepted.exception() is None:
+            self.leave(accepted.result())
+
+    def leave(self, ticket: Ticket) -> None:
+        """The asker follows its answer no more; every ticket is given back once."""
+        if not ticket.replayed:
+            self._log.unseat(ticket.generation_id)
 
     async def answer(self, generation_id: str) -> Message:
         """The whole answer, once it has ended, however it ended."""

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     keep_alive_seconds: Seconds = Field(
         15, description="A quiet stream carries a comment this often, seconds"
     )
+    slow_reader_seconds: Seconds = Field(
+        30, description="A client that takes nothing for so long is disconnected, seconds"
+    )
     allow_network_filesystem: bool = Field(
         False, description="Accept a database file on a network filesystem (it may corrupt)"
     )

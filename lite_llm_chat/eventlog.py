@@ -12,8 +12,8 @@ What is promised:
 
 * Nothing is seen before it is committed. Numbers run 1, 2, 3 … without a hole.
 * The first piece of an answer and its end are committed at once; what comes between waits for the
-  next tick: `interval`, or twice what the last commit took if that is longer (a slow disk makes
-  larger groups), at most MAX_INTERVAL_S.
+  next tick: `interval`, or twice what the last two commits both took if that is longer (a slow
+  disk makes larger groups, a single stall does not), at most MAX_INTERVAL_S.
 * Everything said between two ticks is one Text (or Reasoning) event: pieces are merged.
 * Live, late, again or after a restart, a reader runs the same loop: `tail`. It holds a number and
   no queue, so a slow reader costs nothing and cannot slow anyone down.
@@ -84,8 +84,9 @@ class EventLog:
 
     def reserve(self, generation_id: str) -> None:
         """Make room for a log whose first events are being committed: readers that come now wait
-        for them."""
-        self._live[generation_id] = LiveLog(generation_id)
+        for them. Its asker counts as a reader until `unseat`."""
+        self._live[generation_id] = live = LiveLog(generation_id)
+        live.readers = 1
 
     def release(self, generation_id: str) -> None:
         """Undo `reserve`: the first events were not committed."""
@@ -159,7 +160,7 @@ class EventLog:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        next_tick = 0.0
+        next_tick = last_s = 0.0
         while True:
             await self._work.wait()
             if await _rung(self._hurry, next_tick - loop.time()):
@@ -169,7 +170,8 @@ class EventLog:
             await self._draw()
             drawn = loop.time()
             await self._flush(self._take(self._dirty))
-            pause_s = max(self._interval_s, 2 * (loop.time() - drawn))
+            before_s, last_s = last_s, loop.time() - drawn
+            pause_s = max(self._interval_s, 2 * min(before_s, last_s))
             next_tick = began + min(MAX_INTERVAL_S, pause_s)
 
     async def _draw(self) -> None:
@@ -275,6 +277,12 @@ class EventLog:
         """How many readers follow a running answer now."""
         live = self._live.get(generation_id)
         return 0 if live is None else live.readers
+
+    def unseat(self, generation_id: str) -> None:
+        """The asker of an answer has gone, or never meant to stay."""
+        live = self._live.get(generation_id)
+        if live is not None:
+            live.readers -= 1
 
     def last_seq(self, generation_id: str) -> int | None:
         """The number of the last committed event of a running log, or None if it does not run."""

@@ -16,6 +16,7 @@ from .domain import Ended, Event, Reasoning, Text
 
 _PIECES = (Text, Reasoning)
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
+PAGE_CHARS = 64 * 1024  # characters that a reader is given at once
 
 
 class LiveLog:
@@ -50,9 +51,13 @@ class LiveLog:
         return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
 
     def since(self, after: int) -> Sequence[Event] | None:
-        """The committed events after a number, or None if memory does not reach back so far."""
+        """The committed events after a number, a page of them at most, or None if memory does not
+        reach back so far."""
         start = after - (self.seq - len(self.memory))
-        return self.memory[start:] if start >= 0 else None
+        if start < 0:
+            return None
+        new = self.memory[start:]
+        return new if len(new) < 2 else _page(new)
 
     def publish(self, committed: Sequence[Event]) -> None:
         """Show events to readers. Called only after their commit."""
@@ -130,6 +135,16 @@ class Reader:
             self._timer = loop.call_at(self._due, self._look, loop)
         else:
             self._live.hush(self._news)
+
+
+def _page(events: Sequence[Event]) -> Sequence[Event]:
+    """As many of some events as a reader should be given at once."""
+    size = 0
+    for count, event in enumerate(events, start=1):
+        size += _weight(event)
+        if size >= PAGE_CHARS:
+            return events[:count]
+    return events
 
 
 def _weight(event: Event) -> int:

@@ -44,7 +44,8 @@ def record(goal: str, what: str, wanted: str, result: str, met: bool) -> None:
     """One line of the table in docs/reliability.md, and of this run's output. `goal` is G1, G2 …;
     `result` has the figures as they came out."""
     line = {"goal": goal, "what": what, "wanted": wanted, "result": result, "met": met}
-    print(f"\n{goal} {'met   ' if met else 'MISSED'} {what}: {result} (wanted: {wanted})", flush=True)
+    verdict = "met   " if met else "MISSED"
+    print(f"\n{goal} {verdict} {what}: {result} (wanted: {wanted})", flush=True)
     if path := os.environ.get("FIGURES"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -48,17 +48,24 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
     if ticket.replayed:
         headers["idempotency-replayed"] = "true"
     if asked.background:
+        parts.chat.leave(ticket)
         return JSONResponse(TicketOut.of(ticket).model_dump(mode="json"), 202, headers)
 
-    def left() -> None:
-        if asked.on_disconnect == "cancel":
+    def over(left: bool) -> None:
+        parts.chat.leave(ticket)
+        if left and asked.on_disconnect == "cancel":
             parts.chat.cancel_soon(ticket.generation_id)
 
     if asked.stream:
-        return sse.EventStream(plain_stream(parts, ticket), headers, left)
-    message = await sse.while_connected(request.receive, parts.chat.answer(ticket.generation_id))
+        return sse.EventStream(plain_stream(parts, ticket), headers, over)
+    message: Message | None = None
+    try:
+        message = await sse.while_connected(
+            request.receive, parts.chat.answer(ticket.generation_id)
+        )
+    finally:
+        over(message is None)
     if message is None:
-        left()
         return Response(status_code=499)
     return _whole(ticket, message, headers)
 

@@ -16,21 +16,25 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import StartupError
+from .slow import SlowReaders
 
 log = logging.getLogger("lite_llm_chat")
 
 
 class Edge:
     """Adds `X-Request-Id` and `X-Content-Type-Options`; refuses a body over `max_body_bytes` (or
-    over what `larger` says of its path); turns a StartupError into its sentence."""
+    over what `larger` says of its path); has the connections watched; turns a StartupError into
+    its sentence."""
 
     def __init__(
         self,
         app: ASGIApp,
         max_body_bytes: int | None = None,
         larger: Mapping[str, int] | None = None,
+        slow: SlowReaders | None = None,
     ) -> None:
         self._app = app
+        self._slow = slow
         self._max_body_bytes = max_body_bytes
         self._larger = larger or {}
 
@@ -43,6 +47,8 @@ class Edge:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._slow is not None:
+            self._slow.watch(receive)
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id  # errors.py names it in a 500
 

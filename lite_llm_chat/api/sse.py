@@ -179,17 +179,20 @@ class EventStream(Response):
         self,
         frames: AsyncGenerator[bytes, None],
         headers: Mapping[str, str] | None = None,
-        on_leave: Callable[[], None] | None = None,
+        on_end: Callable[[bool], None] | None = None,
     ) -> None:
         super().__init__(None, 200, {**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._frames = frames
-        self._on_leave = on_leave
+        self._on_end = on_end
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        done = await while_connected(receive, self._send(send))
-        if done is None and self._on_leave is not None:
-            self._on_leave()
+        done: bool | None = None
+        try:
+            done = await while_connected(receive, self._send(send))
+        finally:
+            if self._on_end is not None:
+                self._on_end(done is None)
 
     async def _send(self, send: Send) -> bool:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

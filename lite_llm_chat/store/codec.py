@@ -1,23 +1,49 @@
 """Values ↔ the text that a row keeps.
 
 A Text or Reasoning event is stored as the bare text itself, so that a log can be read with any
-SQLite shell and costs no quoting; everything else is JSON of the noun's fields.
+SQLite shell and costs no quoting; everything else is JSON of the noun's fields. A value that does
+not read as one of ours is damage: StorageUnavailable, never a guess.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
 from ..domain import Body, Ended, Options, Reasoning, Started, Text
+from ..errors import StorageUnavailable
+
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
-_decode_started = msgspec.json.Decoder(Started).decode
-_decode_ended = msgspec.json.Decoder(Ended).decode
-_decode_options = msgspec.json.Decoder(Options).decode
-_decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def _reader(decode: Callable[[str], T]) -> Callable[[str], T]:
+    def read(text: str) -> T:
+        try:
+            return decode(text)
+        except (ValueError, TypeError) as cause:
+            raise damaged() from cause
+
+    return read
+
+
+def damaged() -> StorageUnavailable:
+    """The error of rows that say what this server never wrote."""
+    return StorageUnavailable(
+        "the database file is damaged, or was written by a newer version: run an integrity check"
+        " on a copy of it, and restore a backup if that finds something"
+    )
+
+
+_decode_started = _reader(msgspec.json.Decoder(Started).decode)
+_decode_ended = _reader(msgspec.json.Decoder(Ended).decode)
+_decode_options = _reader(msgspec.json.Decoder(Options).decode)
+_decode_strings = _reader(msgspec.json.Decoder(tuple[str, ...]).decode)
+_decode_moment = _reader(datetime.fromisoformat)
 
 
 def body_to_row(body: Body) -> tuple[str, str]:
@@ -36,7 +62,7 @@ def body_to_row(body: Body) -> tuple[str, str]:
 
 
 def row_to_body(kind: str, data: str) -> Body:
-    """The inverse of `body_to_row`. Raises ValueError for a kind that this version never wrote."""
+    """The inverse of `body_to_row`. Raises StorageUnavailable for what this version never wrote."""
     match kind:
         case "text":
             return Text(data)
@@ -47,7 +73,7 @@ def row_to_body(kind: str, data: str) -> Body:
         case "ended":
             return _decode_ended(data)
         case _:
-            raise ValueError(f"unknown event kind {kind!r}: written by a newer version?")
+            raise damaged()
 
 
 def moment_to_text(at: datetime) -> str:
@@ -56,7 +82,7 @@ def moment_to_text(at: datetime) -> str:
 
 
 def text_to_moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return _decode_moment(text).replace(tzinfo=UTC)
 
 
 def ended_to_text(ended: Ended) -> str:

@@ -19,7 +19,7 @@ from ..domain import Body, Ended, Event, Generation, fold
 from ..errors import NotFound
 from . import messages as message_rows
 from . import sessions as session_rows
-from .bare import first, run, run_many
+from .bare import driver, first, run, run_many
 from .codec import (
     body_to_row,
     ended_to_text,
@@ -34,7 +34,8 @@ from .codec import (
 )
 from .tables import events, generations
 
-EVENT_PAGE = 500  # rows of a log read at a time
+EVENT_PAGE = 500  # rows of a log read at a time …
+EVENT_PAGE_CHARS = 64 * 1024  # … or as many as have so much text, at least one
 
 _LIVE = "status IN ('queued', 'running')"
 _GENERATIONS = (
@@ -169,9 +170,16 @@ def request_cancel(conn: Connection, generation_id: str) -> None:
 
 
 def read_events(conn: Connection, generation_id: str, after: int) -> Sequence[Event]:
-    """The next events after number `after`, in order, at most EVENT_PAGE of them."""
-    rows = run(conn, _READ, (generation_id, after, EVENT_PAGE))
-    return [Event(generation_id, seq, row_to_body(kind, data)) for seq, kind, data in rows]
+    """The next events after number `after`, in order: a page, so that a reader who takes little
+    costs little. Empty only at the end."""
+    page: list[Event] = []
+    size = 0
+    for seq, kind, data in driver(conn).execute(_READ, (generation_id, after, EVENT_PAGE)):
+        page.append(Event(generation_id, seq, row_to_body(kind, data)))
+        size += len(data)
+        if size >= EVENT_PAGE_CHARS:
+            break
+    return page
 
 
 def bodies(conn: Connection, generation_id: str) -> list[Body]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,8 +21,11 @@ import aiohttp
 
 from standins.deepseek import DeepSeekStandIn
 from standins.deepseek_rules import text_of
-from standins.words import pieces, tokens
+from standins.words import pieces
+from tests.clients.figures import at
+from tests.clients.readers import prose
 from tests.conftest import question
+from tests.torture import record
 
 from . import oracle
 from .processes import Server, until
@@ -35,14 +39,14 @@ NOT_THE_LOG = re.compile(rb"^(event: caught_up\ndata: [^\n]*|: [^\n]*)\n\n", re.
 class Watch:
     """One question and everything its asker was sent."""
 
-    def __init__(self, number: int, rng: random.Random) -> None:
-        said = "".join(tokens(rng.randrange(2**32), ANSWER_TOKENS, "mixed")).replace("\n", "\u2028")
-        self.text = f"№{number} {said}"
+    def __init__(self, number: int, rng: random.Random, tokens: int = ANSWER_TOKENS) -> None:
+        self.text = f"№{number} {prose(rng, tokens)}"
         self.asked = f"say: {self.text}"
         self.numbered = number % 2 == 1
         self.accepted = False
         self.generation_id = ""
         self.seen = b""
+        self.over_at = 0.0  # when the last byte was read
 
     async def watch(self, client: aiohttp.ClientSession) -> None:
         """Ask, and read until the end, which is the server's."""
@@ -62,6 +66,7 @@ class Watch:
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         async for chunk in response.content.iter_any():
             self.seen += chunk
+        self.over_at = time.monotonic()
 
     def unseen_tokens(self, sent: int, stored: str) -> int:
         """How many of the tokens that the provider sent are not stored."""
@@ -87,14 +92,40 @@ class Damage:
 
     def report(self) -> str:
         """The figures in one line."""
-        unseen, recovery = sorted(self.unseen_ms) or [0.0], sorted(self.recovery_s) or [0.0]
+        unseen, recovery = self.unseen_ms, self.recovery_s
         return (
             f"kills {self.kills}, questions accepted {self.accepted}, streams cut {self.cut},"
             f" accepted lost {self.accepted_lost}, seen lost {self.seen_lost},"
-            f" unseen ms p50 {unseen[len(unseen) // 2]:.0f}"
-            f" p99 {unseen[len(unseen) * 99 // 100]:.0f} max {unseen[-1]:.0f},"
-            f" recovery s p50 {recovery[len(recovery) // 2]:.2f} max {recovery[-1]:.2f}"
+            f" unseen ms p50 {at(50, unseen):.0f} p99 {at(99, unseen):.0f}"
+            f" max {at(100, unseen):.0f},"
+            f" recovery s p50 {at(50, recovery):.2f} max {at(100, recovery):.2f}"
         )
+
+    def progress(self, seed: int) -> None:
+        """A line every ten kills."""
+        if self.kills % 10 == 0:
+            print(f"{self.report()} (seed {seed})", flush=True)
+
+    def record(self) -> None:
+        """The goals and what came out."""
+        kills = f"kill -9 of {STREAMS} streams at {TOKENS_PER_S:g} tokens/s, {self.kills} times: "
+        questions = f"{self.accepted_lost} of {self.accepted} questions"
+        streams = f"{self.seen_lost} of {self.cut} cut streams"
+        whole = self.accepted_lost == self.seen_lost == 0
+        what = f"{kills}accepted or seen, then lost"
+        record("G1", what, "0 and 0", f"{questions}, {streams}", whole)
+
+        p50, p99, most = (at(percent, self.unseen_ms) for percent in (50, 99, 100))
+        result = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, max {most:.0f} ms"
+        what, wanted = f"{kills}text that nobody saw, lost", "p99 ≤ 150 ms, max ≤ 250 ms"
+        record("G1", what, wanted, result, p99 <= 150 and most <= 250)
+
+        what = f"{kills}file unsound, log untrue or answer not ended after the start"
+        record("G1", what, "0", f"{len(self.findings)}", self.findings == [])
+
+        p50, most = at(50, self.recovery_s), at(100, self.recovery_s)
+        what = f"{kills}from the start of the process to its first answer"
+        record("G1", what, "≤ 2 s", f"p50 {p50:.2f} s, max {most:.2f} s", most <= 2)
 
 
 async def kill_once(
@@ -158,16 +189,3 @@ async def _again(client: aiohttp.ClientSession, watch: Watch, log: oracle.Log) -
     async with client.get(f"/api/v1/generations/{log.id}/events") as response:
         assert response.status == 200
         return NOT_THE_LOG.sub(b"", await response.read())
-
-
-async def kill_often(server: Server, upstream: DeepSeekStandIn, seed: int, kills: int) -> Damage:
-    """A number of rounds on one database; stops at the first damage."""
-    damage = Damage()
-    for number in range(kills):
-        round_seed = seed + number
-        before = len(damage.findings)
-        await kill_once(server, upstream, random.Random(round_seed), damage)
-        damage.findings[before:] = [f"seed {round_seed}: {one}" for one in damage.findings[before:]]
-        if damage.findings:
-            break
-    return damage

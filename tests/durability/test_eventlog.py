@@ -304,6 +304,8 @@ async def test_readers_are_sent_home_but_those_who_wait_for_the_whole_stay(
 
 async def test_followers_are_counted_and_forgotten(disk: Disk, log: EventLog) -> None:
     await begin(disk, log, "a")
+    assert log.followers("a") == 1  # who asked for it
+    log.unseat("a")
     readers = [Reader(log) for _ in range(3)]
     for reader in readers:
         await reader.next()

@@ -1,13 +1,12 @@
 """kill -9 in the middle of fifty answers loses nothing that anybody saw.
 
-`KILLS=25 python -m pytest tests/durability/test_kill.py` kills as often as that and prints the
-figures; `SEED=…` repeats the rounds of a failure.
+Round n of a run has the seed of the run plus n, so a failure is replayed as the first round.
 """
 
 from __future__ import annotations
 
-import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,27 +14,42 @@ import pytest
 from standins.answers import Answer
 from standins.deepseek import DeepSeekStandIn, Traits
 from tests.conftest import KEY
+from tests.torture import replayable, scaled, seed
 
 from . import crash
 from .processes import Server
 
-KILLS = int(os.environ.get("KILLS", "3"))
-SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+KILLS = scaled(3, 300)
+KILLS_OF_ONE_FILE = 25  # all of a file is looked at after every kill
+
+
+def rounds(folder: Path, first: int) -> Iterator[tuple[Path, list[int]]]:
+    """Folders, and the seeds of the kills in each."""
+    for begin in range(0, KILLS, KILLS_OF_ONE_FILE):
+        one = folder / str(begin)
+        one.mkdir()
+        yield one, [first + n for n in range(begin, min(begin + KILLS_OF_ONE_FILE, KILLS))]
 
 
 @pytest.mark.timeout(60 + 20 * KILLS)
 async def test_after_kill_9_everything_that_was_accepted_or_seen_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     answer = Answer(tokens_per_s=crash.TOKENS_PER_S)
-    async with (
-        DeepSeekStandIn(key=KEY, answer=answer, traits=Traits(concurrency=1000)) as upstream,
-        Server("main", tmp_path, upstream.url, log_level="warning") as server,
-    ):
-        damage = await crash.kill_often(server, upstream, SEED, KILLS)
+    damage, first = crash.Damage(), seed()
+    async with DeepSeekStandIn(key=KEY, answer=answer, traits=Traits(concurrency=1000)) as upstream:
+        for folder, seeds in rounds(tmp_path, first):
+            async with Server("main", folder, upstream.url, log_level="warning") as server:
+                for one in seeds:
+                    with replayable(request.node.nodeid, one):
+                        await crash.kill_once(server, upstream, random.Random(one), damage)
+                        assert damage.findings == [], damage.report()
+                    with capsys.disabled():
+                        damage.progress(one)
     with capsys.disabled():
-        print(f"\n{damage.report()} (seed {SEED})")
-    assert damage.findings == [], f"seed {SEED}, {damage.report()}"
+        print(f"\n{damage.report()} (seed {first})")
+        damage.record()
     assert (damage.accepted_lost, damage.seen_lost) == (0, 0)
     assert damage.accepted > 0
+    assert max(damage.unseen_ms) < 1000  # the goal is a quarter of that, on a machine at rest
     assert max(damage.recovery_s) < 10

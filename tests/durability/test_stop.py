@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import time
@@ -16,10 +15,12 @@ import pytest
 from standins.answers import Answer
 from standins.behaviours import Flood, Gate, Pause
 from standins.deepseek import DeepSeekStandIn, Traits
+from tests.clients.raw import ask as ask_bytes
+from tests.clients.raw import stuck_reader
 from tests.conftest import KEY, Stream, question
 
 from . import oracle
-from .processes import WAYS, Server, Way
+from .processes import WAYS, Server, Way, until
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_CODES = {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 0}
@@ -151,7 +152,7 @@ async def test_a_second_sigterm_cuts_the_wait(
             await slow.wait_for_request()
         server.signal(signal.SIGTERM)
         await told(stream)
-        await asyncio.sleep(0.5)  # with nobody left to read, the lifespan's end is waiting now
+        await until(lambda: refused(server.port))  # by now the web server has begun to end
         assert server.running
         server.signal(signal.SIGTERM)
         await server.ended(within_s=5)
@@ -170,7 +171,7 @@ async def test_a_reader_that_reads_nothing_does_not_hold_up_the_end(
     upstream.play(Flood(count=24, width=500_000))  # more than any socket's buffer takes
     settings = {"drain_seconds": DRAIN_S, "max_answer_bytes": 10**8}
     async with Server(way, tmp_path, upstream.url, **settings) as server:
-        with stuck_reader(server.port) as stuck:
+        with stuck_reader(server.port, ask_bytes("talk")) as stuck:
             await asyncio.to_thread(stuck.recv, 1)
             async with client_of(server) as client:
                 await until_stored(client)
@@ -180,15 +181,10 @@ async def test_a_reader_that_reads_nothing_does_not_hold_up_the_end(
     assert oracle.findings(server.database) == []
 
 
-def stuck_reader(port: int) -> socket.socket:
-    """A client that asks for a stream and has room for next to nothing of it."""
-    body = json.dumps(question("talk")).encode()
-    head = f"POST /api/v1/chat HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.connect(("127.0.0.1", port))
-    client.sendall(f"{head}content-type: application/json\r\n\r\n".encode() + body)
-    return client
+def refused(port: int) -> bool:
+    """Whether nobody listens on a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
 
 
 async def until_stored(client: aiohttp.ClientSession) -> None:

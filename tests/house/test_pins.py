@@ -15,7 +15,7 @@ from .documents import pins
 EXACT = re.compile(r"==[0-9][0-9A-Za-z.]*$")
 LOCAL = {"xllamacpp"}  # of requirement-local.txt: imported where a chat runs on board
 MODULES = {"python-multipart": "multipart", "pydantic-settings": "pydantic_settings"}
-BY_NAME = {"httptools", "python-multipart"}  # used without an import: uvicorn and FastAPI load them
+BY_NAME = {"python-multipart"}  # used without an import: FastAPI loads it
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Clients: slow, rude, many at once, and gone in the middle."""
