@@ -1,0 +1,1 @@
+"""Faults: what vendors and disks do to a real server process, and what it does then."""
