@@ -75,6 +75,7 @@ class EventLog:
         self._hurry = asyncio.Event()  # something is urgent
         self._resting: list[asyncio.Future[None]] = []  # sources, until the next tick
         self._closing = False  # readers are sent home
+        self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self.broken = False
         self.on_broken: Callable[[], None] = lambda: None
@@ -119,7 +120,7 @@ class EventLog:
         """Wait for the next tick. A source that rests here between two draws is woken once a
         flush instead of once a token, and waits as long as a slow disk needs: what it has not
         drawn stays with the vendor, so memory is bounded."""
-        rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        rest: asyncio.Future[None] = self._loop.create_future()
         self._resting.append(rest)
         self._work.set()
         await rest
@@ -147,6 +148,7 @@ class EventLog:
     # ── the flush ─────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()  # asked once: a system call in Python 3.11
         self._task = asyncio.create_task(self._serve(), name="eventlog-flush")
 
     async def close(self) -> None:
@@ -159,7 +161,7 @@ class EventLog:
             self._forget(live)
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         next_tick = last_s = 0.0
         while True:
             await self._work.wait()

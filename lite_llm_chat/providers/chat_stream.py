@@ -66,20 +66,15 @@ class _Chunk(msgspec.Struct, gc=False):
     x_groq: _Groq | None = None
 
     def complaint(self) -> object:
-        """The error that this event carries, in whichever place, or None."""
+        """The error that this event carries beside its choices, in whichever place, or None."""
         if self.error:
             return self.error
         if self.object == "error":
             return {"message": self.message or self.detail}
-        if self.x_groq and self.x_groq.error:
-            return self.x_groq.error
-        for choice in self.choices or ():
-            if choice.error:
-                return choice.error
-        return None
+        return self.x_groq.error if self.x_groq else None
 
 
-_DECODER = msgspec.json.Decoder(_Chunk)
+_decode = msgspec.json.Decoder(_Chunk).decode
 
 
 def garbage(who: str, what: str) -> UpstreamError:
@@ -124,7 +119,14 @@ class ChatDecoder:
             for frame in self._sse.feed(data):
                 if self._done:
                     break
-                self._take(frame)
+                try:
+                    chunk = None if frame.event else _decode(frame.data)
+                except (ValueError, RecursionError):
+                    chunk = None
+                if chunk is None:
+                    self._take(frame)
+                else:
+                    self._read(chunk)
         except UpstreamError as error:
             self.failure = error
         return self._handed_out()
@@ -183,9 +185,11 @@ class ChatDecoder:
             self._read(self._chunk(data))
 
     def _read(self, chunk: _Chunk) -> None:
-        if (complaint := chunk.complaint()) is not None:
-            raise self._endpoint.explain(refusal(complaint, None, self._endpoint.secret))
+        if complaint := chunk.complaint():
+            raise self._complained(complaint)
         for choice in chunk.choices or ():
+            if choice.error:
+                raise self._complained(choice.error)
             if choice.index in (0, None, "0"):
                 self._choose(choice)
         usage = chunk.x_groq.usage if chunk.usage is None and chunk.x_groq else chunk.usage
@@ -195,6 +199,9 @@ class ChatDecoder:
             self._model = chunk.model
         if isinstance(chunk.system_fingerprint, str) and chunk.system_fingerprint:
             self._fingerprint = chunk.system_fingerprint
+
+    def _complained(self, complaint: object) -> UpstreamError:
+        return self._endpoint.explain(refusal(complaint, None, self._endpoint.secret))
 
     def _choose(self, choice: _Choice) -> None:
         if delta := choice.delta or choice.message:
@@ -240,7 +247,7 @@ class ChatDecoder:
         """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
         and raw control characters are mended later, they are no reason to lose an answer."""
         try:
-            return _DECODER.decode(data)
+            return _decode(data)
         except (ValueError, RecursionError):
             pass
         try:

@@ -67,7 +67,7 @@ class SseSplitter:
             whole = b"".join((*self._held, whole))
             self._held.clear()
             self._held_bytes = 0
-        frames = self._lines(whole.split(b"\n"))
+        frames = self._plain(whole) or self._lines(whole.split(b"\n"))
         if cut + 1 < len(chunk):
             self._hold(chunk[cut + 1 :])
         return frames
@@ -77,6 +77,21 @@ class SseSplitter:
         rest = (self._head or b"") + b"".join(self._held)
         self._held, self._head = [], None
         return self._lines([rest, b""])
+
+    def _plain(self, whole: bytes) -> list[Frame] | None:
+        """The frames of the usual case, several times faster: whole events of one `data: ` line
+        each. None for anything else."""
+        if self._data or self._event or not whole.endswith(b"\n") or len(whole) > self._max_bytes:
+            return None
+        events = whole[:-1].split(b"\n\n")
+        if whole.count(b"\n") != 2 * len(events) - 1:
+            return None
+        frames = []
+        for event in events:
+            if not event.startswith(b"data: "):
+                return None
+            frames.append(Frame(event[6:]))
+        return frames
 
     def _lines(self, lines: list[bytes]) -> list[Frame]:
         frames: list[Frame] = []

@@ -145,9 +145,9 @@ def presentable(text: str, secret: str = "") -> str:
     """A vendor's sentence on one line, at most `MAX_COMPLAINT_CHARS`, without anything that is,
     is part of, or looks like a key."""
     text = text[: 8 * MAX_COMPLAINT_CHARS]
-    text = _LIKE_A_KEY.sub(_REDACTED, _without(secret.strip(), text))
     text = "".join(char if char.isprintable() else " " for char in text)
-    text = " ".join(text.split())
+    text = " ".join(text.split())  # before the search: blanks may join what was apart
+    text = _LIKE_A_KEY.sub(_REDACTED, _without(secret.strip(), text))
     if len(text) > MAX_COMPLAINT_CHARS:
         text = text[: MAX_COMPLAINT_CHARS - 1] + "…"
     return text
