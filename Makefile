@@ -1,14 +1,14 @@
 # Each verb sets up all that it needs in .venv; a second call finds the stamps and starts at once.
 #
 #     run  bench  fake-deepseek ──▶ .venv/.runtime ──▶ .venv/bin/python
-#     test  check  format       ──▶ .venv/.dev ──────▶ .venv/bin/python
+#     test  check  torture …    ──▶ .venv/.dev ──────▶ .venv/bin/python
 #                              .venv/.local  (the model on board: wished for, never a stop)
 #
 # PYTHON=/path/to/python chooses the interpreter, ARGS="-k stream -x" goes to pytest.
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help run test check lint types format bench fake-deepseek local clean
+.PHONY: help run test check lint types format bench torture fake-deepseek local clean
 .DEFAULT_GOAL := help
 
 VENV = .venv
@@ -42,6 +42,9 @@ format: $(VENV)/.dev ## mend the style
 
 bench: $(VENV)/.runtime local ## measure it on this machine; writes docs/benchmarks.md
 	$(PY) -m bench $(ARGS)
+
+torture: $(VENV)/.dev local ## the long suites at the size of a night; writes docs/reliability.md
+	$(PY) -m tests.night $(ARGS)
 
 fake-deepseek: $(VENV)/.runtime ## a stand-in for DeepSeek on port 9100, for trying things out
 	$(PY) -m standins.deepseek --port $(PORT_FAKE)
