@@ -315,6 +315,7 @@ class EventLog:
         reader = None if live is None else Reader(live, quiet_s)
         try:
             while patient or not self._closing:
+                over = reader is None or reader.over  # before the look: what is there is all
                 new = reader.since(after) if reader else None
                 if new is None:
                     new = await self._stored(generation_id, after)
@@ -323,7 +324,7 @@ class EventLog:
                     after = new[-1].seq
                     if isinstance(new[-1].body, Ended):
                         return
-                elif reader is None or reader.has_all(after):
+                elif reader is None or over:
                     return
                 elif not await reader.news(after):
                     yield ()

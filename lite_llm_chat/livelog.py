@@ -104,9 +104,10 @@ class Reader:
         """As LiveLog's."""
         return self._live.since(after)
 
-    def has_all(self, after: int) -> bool:
-        """Whether nothing follows a number, now or later."""
-        return self._live.over.is_set() and after >= self._live.seq
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is published."""
+        return self._live.over.is_set()
 
     async def news(self, after: int) -> bool:
         """True once there may be something after a number, False if it stayed quiet for

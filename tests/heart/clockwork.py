@@ -1,0 +1,118 @@
+"""An event loop whose clock a test moves, and that stops where only the clock could go on.
+
+    settle()    run whatever can run at this moment, threads included
+    advance(s)  move the clock from timer to timer, and settle at each
+    finish(c)   run a coroutine that needs no timer, to its result
+
+The loop is asyncio's own. Its selector sees when it is asked to sleep: nothing is ready then. If a
+thread still works for the loop it sleeps until that thread reports; else it stops instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+SOON_S = 1e-6  # what is due within this is due now
+MANY_TURNS = 20_000  # of the loop at one moment: whoever needs more waits for nothing
+
+
+class Spinning(Exception):
+    """Something goes round and round while no time passes."""
+
+
+class _Selector(selectors.BaseSelector):
+    """The system's selector, but for how it sleeps."""
+
+    def __init__(self, asleep: Callable[[float | None], bool]) -> None:
+        self._inner = selectors.DefaultSelector()
+        self._asleep = asleep
+        self.turns = 0  # since it was last told to begin anew
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        if self.turns > MANY_TURNS:
+            raise Spinning
+        if timeout is not None and timeout <= SOON_S:
+            return self._inner.select(0)
+        return self._inner.select(None if self._asleep(timeout) else 0)
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._inner.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._inner.unregister(fileobj)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._inner.get_map()
+
+
+class Clockwork(asyncio.SelectorEventLoop):
+    """See the module. `outside` counts what threads do for the loop now."""
+
+    def __init__(self) -> None:
+        self.moment = 0.0
+        self.outside = 0
+        self._until_timer: float | None = None
+        self._turning = _Selector(self._nothing_is_ready)
+        super().__init__(self._turning)
+
+    def time(self) -> float:
+        return self.moment
+
+    def settle(self) -> None:
+        """Run until nothing moves but by the clock or by the test. Raises Spinning."""
+        self._turning.turns = 0
+        self.run_forever()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. Every timer on the way goes off at its own moment."""
+        until = self.moment + seconds
+        self.settle()
+        while self._until_timer is not None and self.moment + self._until_timer <= until:
+            self.moment += self._until_timer
+            self.settle()
+        self.moment = until
+        self.settle()
+
+    def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of something that waits for no timer."""
+        task = self.create_task(work)
+        self.settle()
+        return task.result()
+
+    @contextmanager
+    def thread_works(self) -> Iterator[None]:
+        """Around the wait for a thread that reports by `call_soon_threadsafe`."""
+        self.outside += 1
+        try:
+            yield
+        finally:
+            self.outside -= 1
+
+    def run_in_executor(  # type: ignore[override]  # a future either way
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
+        self.outside += 1
+        future.add_done_callback(self._thread_is_done)
+        return future
+
+    def _thread_is_done(self, _: asyncio.Future[Any]) -> None:
+        self.outside -= 1
+
+    def _nothing_is_ready(self, until_timer: float | None) -> bool:
+        """Whether the loop may sleep until a thread reports."""
+        if self.outside:
+            return True
+        self._until_timer = until_timer
+        self.stop()
+        return False
