@@ -165,8 +165,10 @@ class EventLog:
         next_tick = last_s = 0.0
         while True:
             await self._work.wait()
-            if await _rung(self._hurry, next_tick - loop.time()):
+            rang = await _rung(self._hurry, next_tick - loop.time())
+            if self._urgent:  # also when the tick is due: drawing would hold a first word up
                 await self._flush(self._take(self._urgent))
+            if rang:
                 continue
             began = loop.time()
             await self._draw()

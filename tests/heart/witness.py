@@ -277,8 +277,6 @@ class Witness:
         self.found += [f"I10: {log.id} is live" for log in self.facts.logs.values() if log.live]
 
     def close(self) -> None:
-        for reader in list(self.readers):
-            self.drop(reader)
         self.pending.clear()
         self.world.close()
         self.file.close()
