@@ -175,7 +175,14 @@ async def test_fifty_readers_that_never_read_are_let_go_and_cost_fifty_others_no
 
 async def whole(server: Server) -> str:
     """The big answer's id, once it is complete: its reader takes nothing, and it goes on."""
-    (big,) = (one for one in await call(server, "/sessions") if one["title"] == "big")
+    found: list[dict[str, Any]] = []
+
+    async def accepted() -> bool:
+        found[:] = [one for one in await call(server, "/sessions") if one["title"] == "big"]
+        return bool(found)
+
+    await until(accepted)
+    (big,) = found
     answer = (await call(server, f"/sessions/{big['id']}"))["messages"][1]
     path = f"/generations/{answer['generation_id']}"
 
