@@ -26,7 +26,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from . import stamps
+from . import housekeeping, stamps
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status
@@ -145,22 +145,22 @@ class _Lifespan:
                 stack.push_async_callback(local.close)
             engine = Engine(eventlog, _policy(settings))
             chat = _chat(settings, database, eventlog, engine, providers)
-            await _recover(chat)
+            await _recover(database)
             app.state.parts = _parts(settings, chat, database)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
-            _in_background(stack, _tidy(chat, settings), "tidy")
+            _in_background(stack, _tidy(database, settings), "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
 
 
-async def _recover(chat: Chat) -> None:
+async def _recover(database: Database) -> None:
     try:
-        recovered = await chat.recover()
+        recovered = await housekeeping.recover(database, stamps.now())
     except LiteError as error:
         raise StartupError(error.detail) from error
     if recovered:
@@ -211,6 +211,7 @@ def _policy(settings: Settings) -> Policy:
         answer_bytes=settings.max_answer_bytes,
         retries=settings.upstream_retries,
         retry_window_s=settings.upstream_retry_seconds,
+        most_answers=settings.max_live_answers,
     )
 
 
@@ -266,12 +267,12 @@ async def _load(local: Local) -> None:
         log.warning("local: %s", outcome.note)
 
 
-async def _tidy(chat: Chat, settings: Settings) -> None:
+async def _tidy(database: Database, settings: Settings) -> None:
     """Drop old logs now and then."""
     retention = timedelta(hours=settings.event_retention_hours)
     while True:
         try:
-            dropped = await chat.tidy(retention)
+            dropped = await housekeeping.tidy(database, stamps.now(), retention)
         except LiteError as error:
             log.warning("tidying up failed, to be tried again in an hour: %s", error.detail)
         else:

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from . import turns
@@ -26,7 +26,7 @@ from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
-from .store import generations, idempotency, messages, sessions
+from .store import generations, messages, sessions
 from .store.database import Connection, Database
 from .turns import Ask, GenerationActive, Opening, Rules, Wish
 
@@ -34,9 +34,6 @@ OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
 
 CANCEL_PATIENCE_S = 2.0
-KEY_LIFETIME = timedelta(hours=24)
-PRUNE_GROUP = 100  # logs that are dropped in one transaction
-
 
 _OpeningWork = Callable[[Connection, str, datetime], Opening]
 
@@ -142,6 +139,12 @@ class Chat:
         while True:
             if self._engine.draining:
                 raise Unavailable("the server is stopping: ask again in a moment", code="draining")
+            if self._engine.full:
+                raise Unavailable(
+                    "the server is answering as many questions as it may: ask again in a moment",
+                    code="too_many_answers",
+                    retry_after_s=1,
+                )
             task = asyncio.create_task(self._accept(work), name="accept")
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
@@ -291,13 +294,8 @@ class Chat:
 
     async def _bury(self, generation_id: str) -> None:
         """End a live row that nobody runs any more."""
-        at = self._stamps.now()
-
-        def work(conn: Connection) -> None:
-            seq = generations.last_seq(conn, generation_id) + 1
-            generations.end(conn, generations.Ending(generation_id, seq, STOPPED["shutdown"], at))
-
-        await self._db.write(work)
+        at, ended = self._stamps.now(), STOPPED["shutdown"]
+        await self._db.write(lambda conn: generations.end_now(conn, generation_id, ended, at))
 
     # ── cutting ───────────────────────────────────────────────────────────────────────────
 
@@ -362,33 +360,3 @@ class Chat:
         of being stopped, whether or not somebody waits for that."""
         while busy := {*self._accepting, *self._leaving}:
             await asyncio.wait(busy)
-
-    # ── housekeeping ──────────────────────────────────────────────────────────────────────
-
-    async def recover(self) -> int:
-        """End what an earlier process left running; how many there were. Before listening."""
-        at = self._stamps.now()
-
-        def work(conn: Connection) -> int:
-            live = generations.all_live(conn)
-            for generation in live:
-                seq = generations.last_seq(conn, generation.id) + 1
-                ended = STOPPED["cancelled" if generation.cancel_requested else "shutdown"]
-                generations.end(conn, generations.Ending(generation.id, seq, ended, at))
-            return len(live)
-
-        return await self._db.write(work)
-
-    async def tidy(self, retention: timedelta) -> int:
-        """Drop the events of answers that ended long ago, and old idempotency keys; how many
-        logs were dropped."""
-        at = self._stamps.now()
-        await self._db.write(lambda conn: idempotency.forget(conn, at - KEY_LIFETIME))
-        total = 0
-        while True:
-            dropped = await self._db.write(
-                lambda conn: generations.prune(conn, at - retention, PRUNE_GROUP)
-            )
-            total += dropped
-            if dropped < PRUNE_GROUP:
-                return total

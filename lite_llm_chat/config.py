@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         2_097_152, ge=1024, description="An answer longer than this is cut and marked, bytes"
     )
 
+    max_live_answers: int = Field(
+        2000, ge=1, description="More answers than this at the same time are refused for a moment"
+    )
+
     durability: Literal["full", "relaxed"] = Field(
         "full", description="full survives a power cut, relaxed survives a killed process only"
     )

@@ -60,7 +60,8 @@ DEFECT = Fault("internal_error", "the server failed in the middle of this answer
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a vendor may take and how often it is asked. Seconds; bytes of UTF-8 text."""
+    """How long a vendor may take and how often it is asked; how many answers may be in the making.
+    Seconds; bytes of UTF-8 text."""
 
     first_piece_s: float | None = None  # None: the provider's own bound, else FIRST_PIECE_S
     idle_s: float = 60.0
@@ -68,6 +69,7 @@ class Policy:
     answer_bytes: int = 2 * 1024 * 1024
     retries: int = 2
     retry_window_s: float = 30.0
+    most_answers: int = 2000
     random: Callable[[], float] = random.random
 
 
@@ -126,6 +128,11 @@ class Engine:
     def running(self) -> int:
         """How many generations run now."""
         return len(self._runs)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many answers are in the making, or about to be, as may be."""
+        return self._log.running >= self._policy.most_answers
 
     async def drain(self, seconds: float) -> None:
         """Let what runs finish within some seconds (`hurry` cuts the wait), interrupt the rest,

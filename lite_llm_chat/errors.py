@@ -59,9 +59,16 @@ class Invalid(LiteError):
 
 
 class Unavailable(LiteError):
-    """The server cannot do this now: the disk refuses, it drains, or a provider is not set up."""
+    """The server cannot do this now: the disk refuses, it drains, it is busy, or a provider is not
+    set up. `retry_after_s` is when to ask again, if that is known."""
 
     status = 503
+
+    def __init__(
+        self, detail: str, *, code: str, retry_after_s: int | None = None, **extra: object
+    ) -> None:
+        super().__init__(detail, code=code, **extra)
+        self.retry_after_s = retry_after_s
 
 
 class StorageUnavailable(Unavailable):

@@ -108,6 +108,11 @@ class EventLog:
         """Whether a log is reserved or running."""
         return generation_id in self._live
 
+    @property
+    def running(self) -> int:
+        """How many logs are reserved or running."""
+        return len(self._live)
+
     def append(self, generation_id: str, body: Text | Reasoning) -> None:
         """Let a piece wait for the next flush. Never blocks; see `beat`."""
         live = self._live.get(generation_id)
@@ -235,13 +240,10 @@ class EventLog:
         """Let go of a log that cannot be written, and end it after whatever the rows hold; one
         whose rows belong to somebody else by now (or are deleted) is not ours to end."""
 
-        def work(conn: Connection) -> None:
-            seq = rows.last_seq(conn, live.id) + 1
-            rows.end(conn, rows.Ending(live.id, seq, GIVEN_UP, self._now()))
-
+        at = self._now()
         try:
             if not fenced:
-                await self._db.write(work)
+                await self._db.write(lambda conn: rows.end_now(conn, live.id, GIVEN_UP, at))
         except Exception as cause:
             log.error("generation %s: whoever looks next will end it: %r", live.id, cause)
         self._forget(live)

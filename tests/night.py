@@ -53,6 +53,7 @@ class Outcome:
     """How a suite ended."""
 
     suite: str
+    size: str
     passed: bool
     seconds: float
 
@@ -65,20 +66,21 @@ def run(suite: str, figures: Path, *, nightly: bool) -> Outcome:
         environment["SCALE"] = "nightly"
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", suite]
     done = subprocess.run(command, cwd=ROOT, env=environment)
-    return Outcome(suite, done.returncode == 0, time.monotonic() - began)
+    size = "night" if nightly else "small"
+    return Outcome(suite, size, done.returncode == 0, time.monotonic() - began)
 
 
 def document(lines: list[dict[str, str]], outcomes: list[Outcome], about: str) -> str:
     """The page: what was measured, then how the suites ended."""
-    table = ["| goal | what | wanted | result | |", "|---|---|---|---|---|"]
+    table = ["| goal | size | what | wanted | result | |", "|---|---|---|---|---|---|"]
     for line in sorted(lines, key=lambda line: (_number(line["goal"]), line["what"])):
         met = "met" if line["met"] else "**missed**"
-        cells = (line["goal"], line["what"], line["wanted"], line["result"], met)
+        cells = (*(line[name] for name in ("goal", "size", "what", "wanted", "result")), met)
         table.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    ends = ["| suite | | minutes |", "|---|---|---|"]
+    ends = ["| suite | size | | minutes |", "|---|---|---|---|"]
     for one in outcomes:
         verdict = "passed" if one.passed else "**failed**"
-        ends.append(f"| `{one.suite}` | {verdict} | {one.seconds / 60:.1f} |")
+        ends.append(f"| `{one.suite}` | {one.size} | {verdict} | {one.seconds / 60:.1f} |")
     return f"{HEAD}{about}\n\n" + "\n".join(table) + "\n\n" + "\n".join(ends) + "\n"
 
 

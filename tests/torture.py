@@ -43,7 +43,10 @@ def replayable(test: str, seed_used: int) -> Iterator[None]:
 def record(goal: str, what: str, wanted: str, result: str, met: bool) -> None:
     """One line of the table in docs/reliability.md, and of this run's output. `goal` is G1, G2 …;
     `result` has the figures as they came out."""
-    line = {"goal": goal, "what": what, "wanted": wanted, "result": result, "met": met}
+    size = "night" if NIGHTLY else "small"
+    line = {
+        "goal": goal, "what": what, "wanted": wanted, "result": result, "met": met, "size": size,
+    }  # fmt: skip
     verdict = "met   " if met else "MISSED"
     print(f"\n{goal} {verdict} {what}: {result} (wanted: {wanted})", flush=True)
     if path := os.environ.get("FIGURES"):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ..errors import LiteError
+from ..errors import LiteError, Unavailable
 from .deps import LARGEST_ID
 
 MEDIA_TYPE = "application/problem+json"
@@ -108,7 +108,10 @@ def problem(
 
 def of(error: LiteError) -> JSONResponse:
     """The response of one of our own errors."""
-    return problem(error.status, error.detail, error.code, error.extra)
+    response = problem(error.status, error.detail, error.code, error.extra)
+    if isinstance(error, Unavailable) and error.retry_after_s is not None:
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
 
 
 def _finding(found: Mapping[str, Any]) -> dict[str, object]:

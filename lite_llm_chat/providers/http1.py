@@ -71,7 +71,6 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._head, self._head_bytes = {}, None, 0
         self._body, self._failure = [], None
-        self._transport.pause_reading()
         self._transport.write(request)
 
     async def head(self) -> Head:

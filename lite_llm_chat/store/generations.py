@@ -164,6 +164,11 @@ def end(conn: Connection, ending: Ending) -> None:
     session_rows.touch(conn, session_id, ending.at)
 
 
+def end_now(conn: Connection, generation_id: str, ended: Ended, at: datetime) -> None:
+    """End a log that nobody writes any more, after whatever it holds."""
+    end(conn, Ending(generation_id, last_seq(conn, generation_id) + 1, ended, at))
+
+
 def request_cancel(conn: Connection, generation_id: str) -> None:
     """Make the wish to stop durable; a terminal generation is left as it is."""
     run(conn, _CANCEL, (generation_id,))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from lite_llm_chat import stamps
+from lite_llm_chat.housekeeping import tidy
 from standins.behaviours import Answer
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Frame, Product, Stream
@@ -200,7 +202,7 @@ async def test_a_cursor_beyond_the_log_is_refused(
 
 async def test_a_pruned_log_is_one_snapshot(product: Product, upstream: DeepSeekStandIn) -> None:
     generation_id = await counted(product, upstream)
-    assert await product.parts.chat.tidy(timedelta(0)) == 1
+    assert await tidy(product.parts.database, stamps.now(), timedelta(0)) == 1
     snapshot, caught_up = await events(product, generation_id, 3)
     assert (snapshot.event, snapshot.id) == ("snapshot", "8")
     assert snapshot.data == (await messages(product))[1]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lite_llm_chat import stamps
+from lite_llm_chat.housekeeping import tidy
 from standins.behaviours import Status
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
@@ -129,7 +131,7 @@ async def test_a_repeated_question_is_answered_from_the_message_when_its_log_is_
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
     first = await ask(product, "k", model="deepseek-reasoner")
-    await product.parts.chat.tidy(timedelta(0))
+    await tidy(product.parts.database, stamps.now(), timedelta(0))
     second = await ask(product, "k", model="deepseek-reasoner")
     assert second.body.split(b"\n\n")[0] == first.body.split(b"\n\n")[0]
     assert second.body.endswith(b'data: {"content": "hi"}\n\ndata: {"done": true}\n\n')
@@ -144,7 +146,7 @@ async def test_a_key_outlives_a_restart_and_a_day_but_not_two(
     first = await ask(product, "k")
     await product.restart()
     assert (await ask(product, "k")).body == first.body
-    monkeypatch.setattr("lite_llm_chat.chat.KEY_LIFETIME", timedelta(0))
-    await product.parts.chat.tidy(timedelta(days=7))
+    monkeypatch.setattr("lite_llm_chat.housekeeping.KEY_LIFETIME", timedelta(0))
+    await tidy(product.parts.database, stamps.now(), timedelta(days=7))
     assert "Idempotency-Replayed" not in (await ask(product, "k")).headers
     assert len(upstream.chats) == 2

@@ -15,10 +15,13 @@ import selectors
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextvars import Context
+from heapq import heappop, heappush
+from math import inf, nextafter
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
-SOON_S = 1e-6  # what is due within this is due now
+Ts = TypeVarTuple("Ts")
 MANY_TURNS = 20_000  # of the loop at one moment: whoever needs more waits for nothing
 
 
@@ -29,7 +32,7 @@ class Spinning(Exception):
 class _Selector(selectors.BaseSelector):
     """The system's selector, but for how it sleeps."""
 
-    def __init__(self, asleep: Callable[[float | None], bool]) -> None:
+    def __init__(self, asleep: Callable[[], bool]) -> None:
         self._inner = selectors.DefaultSelector()
         self._asleep = asleep
         self.turns = 0  # since it was last told to begin anew
@@ -38,9 +41,9 @@ class _Selector(selectors.BaseSelector):
         self.turns += 1
         if self.turns > MANY_TURNS:
             raise Spinning
-        if timeout is not None and timeout <= SOON_S:
+        if timeout == 0:
             return self._inner.select(0)
-        return self._inner.select(None if self._asleep(timeout) else 0)
+        return self._inner.select(None if self._asleep() else 0)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._inner.register(fileobj, events, data)
@@ -61,9 +64,10 @@ class Clockwork(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.moment = 0.0
         self.outside = 0
-        self._until_timer: float | None = None
+        self._alarms: list[float] = []
         self._turning = _Selector(self._nothing_is_ready)
         super().__init__(self._turning)
+        self._clock_resolution = 0.0  # asyncio's own: no timer goes off before its moment
 
     def time(self) -> float:
         return self.moment
@@ -74,14 +78,33 @@ class Clockwork(asyncio.SelectorEventLoop):
         self.run_forever()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass. Every timer on the way goes off at its own moment."""
+        """Let time pass. Every timer on the way goes off just after its own moment."""
         until = self.moment + seconds
         self.settle()
-        while self._until_timer is not None and self.moment + self._until_timer <= until:
-            self.moment += self._until_timer
+        while self._alarms and self._alarms[0] <= until:
+            self._go_past(self._alarms[0])
             self.settle()
-        self.moment = until
+        self.moment = max(self.moment, until)
         self.settle()
+
+    def _go_past(self, alarm: float) -> None:
+        """To the next moment at which no timer is due: asyncio calls only what is over."""
+        self.moment = max(self.moment, nextafter(alarm, inf))
+        while self._alarms and self._alarms[0] <= self.moment:
+            self.moment = nextafter(max(self.moment, heappop(self._alarms)), inf)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        if when <= self.moment:
+            when = nextafter(self.moment, -inf)
+        else:
+            heappush(self._alarms, when)
+        return super().call_at(when, callback, *args, context=context)
 
     def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of something that waits for no timer."""
@@ -109,10 +132,8 @@ class Clockwork(asyncio.SelectorEventLoop):
     def _thread_is_done(self, _: asyncio.Future[Any]) -> None:
         self.outside -= 1
 
-    def _nothing_is_ready(self, until_timer: float | None) -> bool:
+    def _nothing_is_ready(self) -> bool:
         """Whether the loop may sleep until a thread reports."""
-        if self.outside:
-            return True
-        self._until_timer = until_timer
-        self.stop()
-        return False
+        if not self.outside:
+            self.stop()
+        return self.outside > 0

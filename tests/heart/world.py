@@ -28,6 +28,7 @@ from lite_llm_chat.drain import Drain
 from lite_llm_chat.engine import Engine, Policy
 from lite_llm_chat.errors import StorageUnavailable, UpstreamError
 from lite_llm_chat.eventlog import EventLog
+from lite_llm_chat.housekeeping import recover
 from lite_llm_chat.providers.base import Provider, Readiness
 from lite_llm_chat.store.database import Connection, Database
 from lite_llm_chat.store.location import Location
@@ -234,20 +235,20 @@ class World:
         self._made += 1
         return f"{self._made:026x}"
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         return BIRTH + timedelta(seconds=self.loop.time())
 
     def start(self) -> None:
         """A process of this file, recovered."""
         self.disk = Disk(self.loop, self.path)
         self.loop.finish(self.disk.open())
-        self.log = EventLog(self.disk, self._now, interval_s=INTERVAL_S)
+        self.log = EventLog(self.disk, self.now, interval_s=INTERVAL_S)
         self.engine = Engine(self.log, POLICY)
         provider: Provider = self.vendor
         catalog = Catalog(
             {provider.id: provider.models}, open_ended=frozenset(), default_provider=provider.id
         )
-        stamps = Stamps(self._fresh_id, self._now)
+        stamps = Stamps(self._fresh_id, self.now)
         self.chat = Chat(
             self.disk, self.log, self.engine, (catalog, {provider.id: provider}), stamps
         )
@@ -255,7 +256,7 @@ class World:
 
     async def _begin(self) -> None:
         self.log.start()
-        await self.chat.recover()
+        await recover(self.disk, self.now())
 
     def kill(self) -> None:
         """End the process at once: what is not in the file is gone."""

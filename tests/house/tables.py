@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.livelog": _ours("domain"),
     "lite_llm_chat.eventlog": _ours("domain errors livelog store"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
+    "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.turns": _ours("domain errors catalog context store"),
     "lite_llm_chat.chat": _ours(
         "domain errors catalog context engine eventlog providers.base store turns"
@@ -45,7 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context eventlog engine"
-        " turns chat api drain"
+        " turns chat api drain housekeeping"
     ),
     "lite_llm_chat.cli": _ours("app config errors store"),
     "main": _ours("app cli"),
