@@ -8,8 +8,8 @@
                             fold ──▶ Answer
 
 Text and Reasoning are both pieces and event bodies: what a provider says is what the log keeps.
-Everything here is a value: no I/O, no clock, no settings. The nouns that are made for every piece
-are msgspec structs: a third of a dataclass's price, and nothing for the garbage collector to visit.
+Everything here is a value: no I/O, no clock, no settings. The nouns that are made by the hundred,
+for every piece and every row, are msgspec structs: a tenth of a frozen dataclass's price.
 """
 
 from __future__ import annotations
@@ -218,8 +218,7 @@ def fold(bodies: Iterable[Body]) -> Answer:
 # ── what is kept of a conversation ────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A titled conversation. `leaf_id` is the last message of its active branch (None: empty)."""
 
     id: int
@@ -232,8 +231,7 @@ class Session:
     message_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One stored utterance. `depth` is its distance from the root of the tree, counted from 1.
     While its generation is live, `content` and `reasoning` are what the log holds so far."""
 
@@ -275,8 +273,7 @@ class Generation:
     logged: bool = True  # False once its events were pruned; the message still has the text
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """One message of a request: what the caller says was said."""
 
     role: Role

@@ -1,13 +1,22 @@
-"""The shapes of what is shown. A reply may gain fields and never loses one."""
+"""The shapes of what is shown. A reply may gain fields and never loses one.
+
+noun ─▶ fields (a dict) ─┬─▶ … Out    the described shape, checked: for what is shown one by one
+                         └─▶ encoded  its JSON at once: for pages, at a tenth of the cost
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 from pydantic import BaseModel, PlainSerializer
 
 from ..domain import Fault, Generation, Message, Model, Session, Ticket, Usage
+
+Fields = dict[str, Any]
+
+encoded = msgspec.json.Encoder().encode
 
 
 def _iso(moment: datetime) -> str:
@@ -15,6 +24,54 @@ def _iso(moment: datetime) -> str:
 
 
 Moment = Annotated[datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
+
+
+def usage_fields(usage: Usage) -> Fields:
+    """A UsageOut."""
+    return {
+        "input_tokens": usage.input,
+        "cached_tokens": usage.cached,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+        "total_tokens": usage.input + usage.output,
+    }
+
+
+def session_fields(session: Session) -> Fields:
+    """A SessionOut."""
+    return {
+        "id": session.id,
+        "title": session.title,
+        "provider": session.provider,
+        "model": session.model,
+        "created_at": _iso(session.created_at),
+        "updated_at": _iso(session.updated_at),
+        "message_count": session.message_count,
+    }
+
+
+def message_fields(message: Message) -> Fields:
+    """A MessageOut."""
+    usage, fault = message.usage, message.fault
+    return {
+        "id": message.id,
+        "role": message.role,
+        "content": message.content,
+        "created_at": _iso(message.created_at),
+        "provider": message.provider,
+        "model": message.model,
+        "thought_process": message.reasoning,
+        "images": None,
+        "videos": None,
+        "audios": None,
+        "search_results": None,
+        "parent_id": message.parent_id,
+        "status": message.status,
+        "finish_reason": message.finish_reason,
+        "generation_id": message.generation_id,
+        "usage": usage and usage_fields(usage),
+        "error": fault and {"code": fault.code, "detail": fault.detail},
+    }
 
 
 class UsageOut(BaseModel):
@@ -28,15 +85,7 @@ class UsageOut(BaseModel):
 
     @classmethod
     def of(cls, usage: Usage | None) -> UsageOut | None:
-        if usage is None:
-            return None
-        return cls(
-            input_tokens=usage.input,
-            cached_tokens=usage.cached,
-            output_tokens=usage.output,
-            reasoning_tokens=usage.reasoning,
-            total_tokens=usage.input + usage.output,
-        )
+        return None if usage is None else cls(**usage_fields(usage))
 
 
 class FaultOut(BaseModel):
@@ -63,7 +112,7 @@ class SessionOut(BaseModel):
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:
-        return cls.model_validate(session, from_attributes=True)
+        return cls(**session_fields(session))
 
 
 class MessageOut(BaseModel):
@@ -89,21 +138,7 @@ class MessageOut(BaseModel):
 
     @classmethod
     def of(cls, message: Message) -> MessageOut:
-        return cls(
-            id=message.id,
-            role=message.role,
-            content=message.content,
-            created_at=message.created_at,
-            provider=message.provider,
-            model=message.model,
-            thought_process=message.reasoning,
-            parent_id=message.parent_id,
-            status=message.status,
-            finish_reason=message.finish_reason,
-            generation_id=message.generation_id,
-            usage=UsageOut.of(message.usage),
-            error=FaultOut.of(message.fault),
-        )
+        return cls(**message_fields(message))
 
 
 class SessionDetail(SessionOut):

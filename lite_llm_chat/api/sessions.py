@@ -5,31 +5,34 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
 
 from ..domain import Message, Session
 from ..store import messages, sessions
 from ..store.database import Connection
 from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
 from .errors import responses
-from .replies import MessageOut, SessionDetail, SessionOut
+from .replies import SessionDetail, SessionOut, encoded, message_fields, session_fields
 from .requests import SessionIn, SessionPatch
 
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
 
 
-@router.get("/sessions", responses=responses(422, 503))
+@router.get("/sessions", response_model=list[SessionOut], responses=responses(422, 503))
 async def list_sessions(
     parts: PartsDep,
     skip: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[SessionOut]:
+) -> Response:
     """All chat sessions, most recently updated first."""
     page = await parts.database.read(lambda conn: sessions.page(conn, skip, limit))
-    return [SessionOut.of(session) for session in page]
+    return _json([session_fields(session) for session in page])
 
 
-@router.get("/sessions/{session_id}", responses=responses(404, 422, 503))
-async def get_session(parts: PartsDep, session_id: SessionId) -> SessionDetail:
+@router.get(
+    "/sessions/{session_id}", response_model=SessionDetail, responses=responses(404, 422, 503)
+)
+async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     """A session with the messages of its active branch, oldest first. An answer in the making
     is there with what it says so far."""
 
@@ -38,10 +41,15 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> SessionDetail:
         return session, list(messages.branch(conn, session.leaf_id))
 
     session, branch = await parts.database.read(work)
-    return SessionDetail(
-        **SessionOut.of(session).model_dump(),
-        messages=[MessageOut.of(message) for message in branch],
-    )
+    page = session_fields(session)
+    page["messages"] = [message_fields(message) for message in branch]
+    return _json(page)
+
+
+def _json(value: object) -> Response:
+    """A page as it is: its shape is described and not checked again, which would cost more than
+    everything else."""
+    return Response(encoded(value), media_type="application/json")
 
 
 @router.post("/sessions", status_code=201, responses=responses(413, 415, 422, 503))
