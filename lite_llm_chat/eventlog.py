@@ -40,6 +40,7 @@ from .store.database import Connection, Database
 MAX_INTERVAL_S = 0.25
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
+CATCHING_UP = 2  # readers of rows that are given a page at a time; live ones come between
 DRAW_TURNS = 4  # a source wakes, its socket is polled, read, and what was read is decoded
 
 GIVEN_UP = Ended(
@@ -75,6 +76,7 @@ class EventLog:
         self._hurry = asyncio.Event()  # something is urgent
         self._resting: list[asyncio.Future[None]] = []  # sources, until the next tick
         self._closing = False  # readers are sent home
+        self._catching_up = asyncio.Semaphore(CATCHING_UP)
         self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
         self.broken = False
@@ -337,7 +339,8 @@ class EventLog:
                 reader.close()
 
     async def _stored(self, generation_id: str, after: int) -> Sequence[Event]:
-        return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))
+        async with self._catching_up:
+            return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))
 
 
 async def _rung(bell: asyncio.Event, within_s: float) -> bool:
