@@ -310,11 +310,14 @@ class History(RuleBasedStateMachine):
     # ── the disk and the process ──────────────────────────────────────────────────────────
 
     @precondition(lambda self: self.calm > CALM and self.world.disk.mode == "flows")
-    @rule(mode=st.sampled_from(["once", "before", "after", "refuses", "loses"]))
-    def the_disk_turns(self, mode: Mode) -> None:
+    @rule(mode=st.sampled_from(["once", "before", "after", "refuses", "loses"]), pieces=PIECES)
+    def the_disk_turns(self, mode: Mode, pieces: list[Text | Reasoning]) -> None:
+        """All vendors go on talking meanwhile."""
         self.calm = 0
         self.world.disk.turn(mode)
-        self.witness.settle()
+        for call in self._open():
+            call.order(*pieces)
+        self.witness.settle(0.3)
 
     @precondition(lambda self: self.world.disk.mode != "flows")
     @rule(seconds=st.sampled_from([0.0, 2.0]))
@@ -347,6 +350,7 @@ def test_every_promise_holds_in_any_history(
     monkeypatch.setattr(livelog, "PAGE_CHARS", 20)
     monkeypatch.setattr(eventlog, "PENDING_LIMIT", 60)
     monkeypatch.setattr(generations, "EVENT_PAGE", 3)
+    monkeypatch.setattr(generations, "EVENT_PAGE_CHARS", 60)
 
     History.empty, History.tally = tmp_path / "empty.db", Counter()
     History.screen = capsys

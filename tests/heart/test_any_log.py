@@ -88,6 +88,7 @@ def limits(memory: int, page: int) -> ExitStack:
     stack.enter_context(patch.object(livelog, "MEMORY_LIMIT", memory))
     stack.enter_context(patch.object(livelog, "PAGE_CHARS", 2 * page))
     stack.enter_context(patch.object(generations, "EVENT_PAGE", page))
+    stack.enter_context(patch.object(generations, "EVENT_PAGE_CHARS", 5 * page))
     return stack
 
 
