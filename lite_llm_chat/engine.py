@@ -20,7 +20,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from .domain import Ended, Fault, Finish, Generation, Prompt, Reasoning, Text
@@ -87,7 +87,6 @@ class _Run:
     said: int = 0  # bytes of text and reasoning so far
     first_piece_at: float | None = None
     attempts: int = 0
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Engine:

@@ -51,9 +51,11 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         parts.chat.leave(ticket)
         return JSONResponse(TicketOut.of(ticket).model_dump(mode="json"), 202, headers)
 
+    leaving_stops = asked.on_disconnect == "cancel"
+
     def over(left: bool) -> None:
         parts.chat.leave(ticket)
-        if left and asked.on_disconnect == "cancel":
+        if left and leaving_stops:
             parts.chat.cancel_soon(ticket.generation_id)
 
     if asked.stream:

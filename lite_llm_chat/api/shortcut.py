@@ -17,6 +17,7 @@ import json
 from fastapi import Request
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LiteError
@@ -48,11 +49,16 @@ class Shortcut:
         if asked is None:
             await self._app(scope, _again(message, receive), send)
             return
-        try:
-            response = await chat(Request(scope, receive), scope["app"].state.parts, None, asked)
-        except LiteError as error:
-            response = errors.of(error)
+        response = await _answered(Request(scope, receive), asked)
+        del message, asked  # a stream may be long: what was asked is kept elsewhere
         await response(scope, receive, send)
+
+
+async def _answered(request: Request, asked: ChatIn) -> Response:
+    try:
+        return await chat(request, request.app.state.parts, None, asked)
+    except LiteError as error:
+        return errors.of(error)
 
 
 def _plain(scope: Scope) -> bool:

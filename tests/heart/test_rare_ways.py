@@ -194,6 +194,28 @@ def test_a_reader_is_given_much_text_in_pages(
     assert world.run(sizes()) == [3, 2, 1]
 
 
+def test_quiet_is_counted_from_the_last_news_and_not_while_nobody_waits(world: World) -> None:
+    answer = Answer(world)
+    reader = world.chat.follow(answer.id, 1, quiet_s=2.0)
+
+    async def read() -> Sequence[Event]:
+        return await anext(reader)
+
+    waiting = world.loop.create_task(read())
+    answer.says("a", seconds=1.0)
+    assert len(waiting.result()) == 1
+    waiting = world.loop.create_task(read())
+    world.loop.advance(1.9)
+    assert not waiting.done()
+    world.loop.advance(0.2)
+    assert waiting.result() == ()
+    waiting = world.loop.create_task(read())
+    answer.says("b", seconds=3.0)
+    answer.says("c")
+    assert [event.seq for event in (*waiting.result(), *world.run(read()))] == [3, 4]
+    world.run(reader.aclose())
+
+
 def test_a_log_that_closed_first_needs_no_release_and_one_that_never_began_can_close(
     world: World,
 ) -> None:
