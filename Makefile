@@ -8,7 +8,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help run test check lint types format bench torture fake-deepseek local clean
+.PHONY: help run test check lint types format bench coverage torture fake-deepseek local clean
 .DEFAULT_GOAL := help
 
 VENV = .venv
@@ -42,6 +42,11 @@ format: $(VENV)/.dev ## mend the style
 
 bench: $(VENV)/.runtime local ## measure it on this machine; writes docs/benchmarks.md
 	$(PY) -m bench $(ARGS)
+
+coverage: $(VENV)/.dev ## every branch of the heart must be taken by its tests
+	SEED=1 $(PY) -m coverage run -m pytest -q tests/heart tests/durability/test_eventlog.py \
+	    tests/durability/test_refusing_disk.py
+	$(PY) -m coverage report
 
 torture: $(VENV)/.dev local ## the long suites at the size of a night; writes docs/reliability.md
 	$(PY) -m tests.night $(ARGS)

@@ -213,8 +213,7 @@ class EventLog:
             parts.append(_Part(live, events, now if begins else None, ending))
         if not self._dirty and not self._resting:
             self._work.clear()
-        if not self._urgent:
-            self._hurry.clear()
+        self._hurry.clear()  # an urgent log is a dirty one: both ways take all of them
         return parts
 
     async def _flush(self, parts: list[_Part]) -> None:
@@ -330,9 +329,9 @@ class EventLog:
                     after = new[-1].seq
                     if isinstance(new[-1].body, Ended):
                         return
-                elif reader is None or over:
+                elif reader is None or over or reader.missed(after):
                     return
-                elif not await reader.news(after):
+                elif not await reader.news():
                     yield ()
         finally:
             if reader is not None:

@@ -61,8 +61,6 @@ class LiveLog:
 
     def publish(self, committed: Sequence[Event]) -> None:
         """Show events to readers. Called only after their commit."""
-        if not committed:
-            return
         self.memory.extend(committed)
         self.seq = committed[-1].seq
         self.memory_size += sum(map(_weight, committed))
@@ -109,11 +107,13 @@ class Reader:
         """Whether nothing more is published."""
         return self._live.over.is_set()
 
-    async def news(self, after: int) -> bool:
-        """True once there may be something after a number, False if it stayed quiet for
-        `quiet_s`. A reader that has looked and not awaited anything since cannot miss a ring."""
-        if self._live.seq > after:
-            return True
+    def missed(self, after: int) -> bool:
+        """Whether there was something after a number: one who looked in vain finds it gone."""
+        return self._live.seq > after
+
+    async def news(self) -> bool:
+        """True at the next ring, False if it stayed quiet for `quiet_s`. A reader that has looked
+        and not awaited anything since cannot miss one."""
         self._due = self._loop.time() + self._quiet_s
         if self._timer is None:
             self._timer = self._loop.call_at(self._due, self._look)

@@ -18,6 +18,7 @@ from datetime import datetime
 from . import context
 from .catalog import Catalog, Choice
 from .domain import (
+    LIVE,
     Answer,
     Event,
     Generation,
@@ -126,6 +127,7 @@ def open_question(
         title = ask.title or title_of(ask.said)
         session = sessions.create(conn, title, plan.own.provider, plan.own.model, at)
     else:
+        _require_question(ask.said)  # what cannot be taken stops no answer
         _require_idle(conn, session.id)
         _remember_choice(conn, session, plan)
     branch = messages.branch(conn, session.leaf_id)
@@ -161,7 +163,8 @@ def open_continuation(
         return replayed
     message, history = _answer_to_replace(conn, message_id, "continued")
     if message.status not in CONTINUABLE and message.finish_reason != "length":
-        _require_idle(conn, message.session_id)
+        if message.status in LIVE:
+            _require_idle(conn, message.session_id)
         raise Conflict(
             f"message {message_id} is complete: there is nothing to continue",
             code="nothing_to_continue",
@@ -314,11 +317,7 @@ def match_transcript(branch: Sequence[Message], said: Sequence[Said]) -> tuple[i
     match the branch from its start as far as its last assistant message; what follows the match
     is new. Raises Invalid `transcript_mismatch` or `no_question`.
     """
-    if not said or said[-1].role != "user":
-        raise Invalid(
-            "the last message must be the user's: there is nothing to answer",
-            code="no_question",
-        )
+    _require_question(said)
     if all(one.role != "assistant" for one in said):
         return len(branch), said
     common = 0
@@ -340,6 +339,14 @@ def match_transcript(branch: Sequence[Message], said: Sequence[Said]) -> tuple[i
             code="no_question",
         )
     return common, fresh
+
+
+def _require_question(said: Sequence[Said]) -> None:
+    if not said or said[-1].role != "user":
+        raise Invalid(
+            "the last message must be the user's: there is nothing to answer",
+            code="no_question",
+        )
 
 
 def title_of(said: Sequence[Said]) -> str:
