@@ -175,6 +175,13 @@ def grow(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=32m", str(folder)], check=True)
 
 
+def fill(folder: Path) -> None:
+    """Take what is left: a disk that refuses a large write may still have room for a small one."""
+    with (folder / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+
+
 async def test_a_really_full_disk_is_survived(
     settings: Settings, upstream: DeepSeekStandIn, tmp_path: Path
 ) -> None:
@@ -186,6 +193,8 @@ async def test_a_really_full_disk_is_survived(
         upstream.play(Flood(count=400, width=4096))
         stream = await product.ask("fill it")
         rest = asyncio.create_task(stream.rest())
+        await until(lambda: is_ready(product, False))
+        await asyncio.to_thread(fill, folder)
         await until(lambda: is_ready(product, False))
         assert not rest.done()
         assert (await product.call("POST", "/chat", question("say: x")))[0] == 503
