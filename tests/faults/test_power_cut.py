@@ -177,7 +177,10 @@ async def _cut_a_run(folder: Path, number: int, lost: Lost) -> None:
 async def test_the_same_cuts_find_what_relaxed_durability_loses(tmp_path: Path) -> None:
     lost, rng = Lost(), random.Random(7)
     recording = await recorded(tmp_path / "run", 6, durability="relaxed")
-    for number in range(10):
+    for number in range(100):  # a cut soon after a checkpoint may lose nothing
         await cut(recording, tmp_path / f"cut-{number}", rng, lost)
-    assert any(finding.startswith("I1: ") for finding in lost.findings)
+        if any(finding.startswith("I1: ") for finding in lost.findings):
+            break
+    else:
+        pytest.fail("a hundred cuts of a run that syncs seldom lost nothing")
     assert not any(finding.startswith("integrity") for finding in lost.findings)
