@@ -1,6 +1,6 @@
 """The only assembler: settings in, a running server out.
 
-    create_app(settings) ─▶ FastAPI with its routes; nothing is opened yet
+    create_app(settings) ─▶ routes and the layers in front; nothing is opened yet
             │ start-up                                   │ shutdown, in reverse
             ▼                                            │
     database (locked, migrated) ─▶ event log ─▶ providers ─▶ engine ─▶ chat ─▶ recovery ─▶ listening
@@ -24,15 +24,13 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
 
 from . import housekeeping, stamps
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status
 from .api.deps import Parts
-from .api.middleware import Edge
-from .api.shortcut import Shortcut
+from .api.front import Application, Limits
 from .api.slow import SlowReaders
 from .catalog import Catalog
 from .chat import Chat, Stamps
@@ -50,7 +48,6 @@ from .store.database import Database
 from .store.location import Location
 
 TIDY_INTERVAL_S = 3600.0
-FORM_BYTES = 65_536  # what a form adds to the file in it
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
 
 log = logging.getLogger("lite_llm_chat")
@@ -61,7 +58,7 @@ outlive their readers, and what was cut says so.
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Application:
     """The application, closed. It opens its parts when it is started and closes them after.
     Raises StartupError if a setting is wrong."""
     settings = settings or load_settings()
@@ -82,25 +79,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    app.add_middleware(Shortcut, path=f"{settings.api_prefix}/chat")
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
-        )
-    app.add_middleware(
-        Edge,
-        max_body_bytes=settings.max_body_bytes,
-        larger={f"{settings.api_prefix}/upload": settings.max_upload_bytes + FORM_BYTES},
-        slow=slow,
+    limits = Limits(
+        settings.api_prefix,
+        settings.cors_origins,
+        settings.max_body_bytes,
+        settings.max_upload_bytes,
     )
-    return app
+    return Application(app, limits, slow)
 
 
-def application() -> FastAPI:
+def application() -> Application:
     """The application for a web server that imports it. A wrong setting ends the process with
     its sentence."""
     try:
@@ -188,10 +176,10 @@ def default_provider(settings: Settings) -> str:
     return settings.default_provider or ("deepseek" if settings.deepseek_api_key else "local")
 
 
-def who_answers(app: FastAPI) -> tuple[str, str]:
+def who_answers(app: Application) -> tuple[str, str]:
     """Of a started application: who answers when nobody is named, and what is in its way
     ("" for nothing)."""
-    parts: Parts = app.state.parts
+    parts: Parts = app.framework.state.parts
     one = next(one for one in parts.chat.providers() if one.is_default)
     trouble = "" if one.readiness.ready else one.readiness.note
     return f"{one.name}: {one.description}", trouble

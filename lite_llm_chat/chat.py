@@ -246,9 +246,7 @@ class Chat:
     def check_cursor(self, generation: Generation, after: int) -> int:
         """The number of the last stored event. Raises Conflict `cursor_ahead` if the log is not
         yet as long as a reader claims."""
-        last = self._log.last_seq(generation.id)
-        if last is None:
-            last = generation.last_seq
+        last = max(self._log.last_seq(generation.id) or 0, generation.last_seq)
         if after > last:
             raise Conflict(
                 f"the log of this generation ends at {last}, but after={after} was asked for:"

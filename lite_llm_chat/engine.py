@@ -2,12 +2,12 @@
 
     provider ── pieces ──▶ spring ── append ──▶ event log ──▶ disk ──▶ readers
                              │ ends, fails, or is cancelled
-                           runner ── end ──▶ event log          (never cancelled: it may be writing)
+                          closing ── end ──▶ event log          (never cancelled: it may be writing)
 
-A generation is two tasks. The spring draws from the provider and may be cancelled at any await:
-that closes the connection to the vendor. The runner waits for the spring, decides what happened
-and ends the log, exactly once. Whatever goes wrong in a provider, even a defect, becomes an Ended
-event with a sentence and a code.
+A generation is two tasks, one after the other. The spring draws from the provider and may be
+cancelled at any await: that closes the connection to the vendor. When it is done the closing
+decides what happened and ends the log, exactly once. Whatever goes wrong in a provider, even a
+defect, becomes an Ended event with a sentence and a code.
 
 A failed attempt is repeated only while nothing of the answer has been said, a few times, within a
 short window. Silence has its own timers; they count pieces, not keep-alive comments.
@@ -21,6 +21,7 @@ import random
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from .domain import Ended, Fault, Finish, Generation, Prompt, Reasoning, Text
@@ -82,7 +83,7 @@ class _Run:
     provider: Provider
     started_at: float
     spring: asyncio.Task[Ended] | None = None
-    runner: asyncio.Task[None] | None = None
+    closing: asyncio.Task[None] | None = None
     stop: Stop | None = None
     said: int = 0  # bytes of text and reasoning so far
     first_piece_at: float | None = None
@@ -97,6 +98,7 @@ class Engine:
         self._policy = policy
         self._runs: dict[str, _Run] = {}
         self._hurry = asyncio.Event()
+        self._idle = asyncio.Event()  # set when the last answer has ended during a drain
         self.draining = False
         eventlog.on_broken = self._let_go
         eventlog.on_given_up = self.cancel
@@ -110,7 +112,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         run = _Run(generation, prompt, provider, loop.time())
         run.spring = loop.create_task(self._draw(run), name=f"spring-{generation.id}")
-        run.runner = loop.create_task(self._run(run), name=f"run-{generation.id}")
+        run.spring.add_done_callback(partial(self._close, run))
         self._runs[generation.id] = run
 
     def cancel(self, generation_id: str, reason: Stop = "cancelled") -> bool:
@@ -137,11 +139,8 @@ class Engine:
         """Let what runs finish within some seconds (`hurry` cuts the wait), interrupt the rest,
         and return when every end is stored, or the disk has refused it for LAST_WRITE_S."""
         self.draining = True
-        runners = [run.runner for run in self._runs.values() if run.runner]
-        if not runners:
+        if not self._runs:
             return
-        finished = asyncio.gather(*runners)
-        finished.add_done_callback(lambda _: self._hurry.set())
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
@@ -149,8 +148,8 @@ class Engine:
             self.cancel(generation_id, "shutdown")
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WRITE_S):
-                await asyncio.shield(finished)
-        if not finished.done():
+                await self._idle.wait()
+        if self._runs:
             log.error(
                 "the disk refuses the ends of %d answers: the next start stores them",
                 len(self._runs),
@@ -166,13 +165,17 @@ class Engine:
 
     # ── one generation ────────────────────────────────────────────────────────────────────
 
-    async def _run(self, run: _Run) -> None:
-        assert run.spring is not None
-        await asyncio.wait({run.spring})
-        ended = self._verdict(run, run.spring)
+    def _close(self, run: _Run, spring: asyncio.Task[Ended]) -> None:
+        ending = self._end(run, self._verdict(run, spring))
+        run.closing = spring.get_loop().create_task(ending, name=f"close-{run.generation.id}")
+
+    async def _end(self, run: _Run, ended: Ended) -> None:
         await self._log.end(run.generation.id, ended)
         del self._runs[run.generation.id]
         self._report(run, ended)
+        if self.draining and not self._runs:
+            self._hurry.set()
+            self._idle.set()
 
     def _verdict(self, run: _Run, spring: asyncio.Task[Ended]) -> Ended:
         """What happened. The one place where a spring's exceptions are looked at."""

@@ -29,6 +29,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from math import ceil
 from typing import NamedTuple
 
 from .domain import Body, Ended, Event, Fault, Reasoning, Text
@@ -38,6 +39,9 @@ from .store import generations as rows
 from .store.database import Connection, Database
 
 MAX_INTERVAL_S = 0.25
+CROWD = 130  # more sources than this lengthen the time between two draws of each …
+MOST_STRETCH = 3.0  # … at most so many times
+SLICE = 250  # sources drawn in one tick
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
 CATCHING_UP = 2  # readers of rows that are given a page at a time; live ones come between
@@ -141,7 +145,7 @@ class EventLog:
         if live.ending is None:
             live.ending = ended
             self._mark(live, urgent=True)
-        await live.over.wait()
+        await live.wait_over()
 
     def _mark(self, live: LiveLog, *, urgent: bool) -> None:
         if not live.opened:
@@ -178,24 +182,32 @@ class EventLog:
             if rang:
                 continue
             began = loop.time()
-            await self._draw()
+            interval_s = await self._draw()
             drawn = loop.time()
             await self._flush(self._take(self._dirty))
             before_s, last_s = last_s, loop.time() - drawn
-            pause_s = max(self._interval_s, 2 * min(before_s, last_s))
+            pause_s = max(interval_s, 2 * min(before_s, last_s))
             next_tick = began + min(MAX_INTERVAL_S, pause_s)
 
-    async def _draw(self) -> None:
-        """Wake the sources and let them bring what has come since the last tick: a few turns of
-        the event loop, in which their sockets are read."""
-        if not self._resting:
-            return
-        resting, self._resting = self._resting, []
+    async def _draw(self) -> float:
+        """Wake the sources that have rested longest and let them bring what has come meanwhile: a
+        few turns of the event loop, in which their sockets are read. Returns the seconds until
+        the next ones.
+
+        Each is drawn once an interval while they are few. Many are drawn more seldom, so that
+        one reading brings more tokens; and in turns, so that none waits for all the others."""
+        everyone = len(self._resting)
+        if not everyone:
+            return self._interval_s
+        turns = ceil(everyone / SLICE)
+        share = ceil(everyone / turns)
+        resting, self._resting = self._resting[:share], self._resting[share:]
         for rest in resting:
             if not rest.done():
                 rest.set_result(None)
         for _ in range(DRAW_TURNS):
             await asyncio.sleep(0)
+        return self._interval_s * min(max(1.0, everyone / CROWD), MOST_STRETCH) / turns
 
     def _take(self, chosen: dict[LiveLog, None]) -> list[_Part]:
         parts = []
@@ -275,8 +287,7 @@ class EventLog:
 
     def _forget(self, live: LiveLog) -> None:
         self._live.pop(live.id, None)
-        live.over.set()
-        live.ring()
+        live.close()
 
     # ── reading ───────────────────────────────────────────────────────────────────────────
 
@@ -300,7 +311,7 @@ class EventLog:
         """Return once the log runs no more."""
         live = self._live.get(generation_id)
         if live is not None:
-            await live.over.wait()
+            await live.wait_over()
 
     def send_readers_home(self) -> None:
         """End every impatient `tail`, now and from now on: the server is about to stop."""

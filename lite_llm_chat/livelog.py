@@ -3,8 +3,8 @@
     add(piece) ─▶ pending ─ take ─▶ numbered events ─▶ (commit) ─▶ publish ─▶ memory, ring
                                                                               └─▶ since(after)
 
-Pieces of a kind that wait together leave as one event. Memory is a bounded end of the log: a reader
-that asks for what came before it is told to read rows.
+Pieces of a kind that wait together leave as one event, unless that would be a large one. Memory is
+a bounded end of the log: a reader that asks for what came before it is told to read rows.
 """
 
 from __future__ import annotations
@@ -16,11 +16,27 @@ from .domain import Ended, Event, Reasoning, Text
 
 _PIECES = (Text, Reasoning)
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
-PAGE_CHARS = 64 * 1024  # characters that a reader is given at once
+EVENT_CHARS = 16 * 1024  # characters of one event: what a reader must be given in one go
+PAGE_CHARS = 32 * 1024  # characters that a reader is given at once
 
 
 class LiveLog:
     """One running log: what waits to be committed, and the newest of what was."""
+
+    __slots__ = (
+        "_waiting",
+        "begun",
+        "ending",
+        "id",
+        "memory",
+        "memory_size",
+        "opened",
+        "over",
+        "pending",
+        "pending_size",
+        "readers",
+        "seq",
+    )  # fmt: skip
 
     def __init__(self, generation_id: str) -> None:
         self.id = generation_id
@@ -34,7 +50,7 @@ class LiveLog:
         self.memory_size = 0
         self.readers = 0
         self._waiting: list[asyncio.Future[bool]] = []  # readers, until the next publication
-        self.over = asyncio.Event()  # set when the end is committed, or the log was given up
+        self.over = False  # True once the end is committed, or the log was given up
 
     def add(self, body: Text | Reasoning) -> None:
         kind = type(body)
@@ -46,7 +62,14 @@ class LiveLog:
 
     def take(self) -> list[Event]:
         """What waited, merged and numbered, the end excluded."""
-        merged = [kind("".join(parts)) for kind, parts in self.pending]
+        merged: list[Text | Reasoning] = []
+        for kind, parts in self.pending:
+            text = "".join(parts)
+            if len(text) <= EVENT_CHARS:
+                merged.append(kind(text))
+            else:
+                starts = range(0, len(text), EVENT_CHARS)
+                merged += [kind(text[start : start + EVENT_CHARS]) for start in starts]
         self.pending, self.pending_size = [], 0
         return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
 
@@ -75,6 +98,19 @@ class LiveLog:
             if not news.done():
                 news.set_result(True)
 
+    def close(self) -> None:
+        """Nothing more is published."""
+        self.over = True
+        self.ring()
+
+    async def wait_over(self) -> None:
+        """Return once nothing more is published."""
+        loop = asyncio.get_running_loop()
+        while not self.over:
+            news: asyncio.Future[bool] = loop.create_future()
+            self.tell(news)
+            await news
+
     def hush(self, news: asyncio.Future[bool]) -> None:
         """Tell one who waits that nothing came."""
         self._waiting.remove(news)
@@ -88,6 +124,8 @@ class LiveLog:
 class Reader:
     """One who follows a running log, until `close`. What costs is made once, not for each wait: it
     has one timer, and it asks once which event loop it is in (a system call in Python 3.11)."""
+
+    __slots__ = ("_due", "_live", "_loop", "_news", "_quiet_s", "_timer")
 
     def __init__(self, live: LiveLog, quiet_s: float) -> None:
         live.readers += 1
@@ -105,7 +143,7 @@ class Reader:
     @property
     def over(self) -> bool:
         """Whether nothing more is published."""
-        return self._live.over.is_set()
+        return self._live.over
 
     def missed(self, after: int) -> bool:
         """Whether there was something after a number: one who looked in vain finds it gone."""

@@ -128,7 +128,7 @@ class Product:
                 await self._task
                 raise AssertionError("the product did not start")
             await asyncio.sleep(0.001)
-        self.parts = app.state.parts
+        self.parts = app.framework.state.parts
         self._session = aiohttp.ClientSession(self.url)
         return self
 

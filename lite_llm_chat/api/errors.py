@@ -187,6 +187,4 @@ def install(app: FastAPI) -> None:
         request_id = request.state.request_id
         log.error("request %s failed by a defect", request_id)
         sentence = f"the server failed at this request: its log says why, beside {request_id}"
-        response = problem(500, sentence, "internal_error")
-        response.headers["x-request-id"] = request_id
-        return response
+        return problem(500, sentence, "internal_error")

@@ -7,16 +7,20 @@ response and nothing of a stream.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import StartupError
 from .slow import SlowReaders
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_PROCESS = secrets.token_hex(4)  # the ids of two runs differ, those of one are counted
+_number = itertools.count(1)
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -49,14 +53,15 @@ class Edge:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._slow is not None:
             self._slow.watch(receive)
-        request_id = secrets.token_hex(8)
+        request_id = f"{_PROCESS}{next(_number):08x}"
         scope.setdefault("state", {})["request_id"] = request_id  # errors.py names it in a 500
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers.setdefault("x-content-type-options", "nosniff")
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if all(name != _NOSNIFF[0] for name, _ in headers):
+                    headers.append(_NOSNIFF)
+                message["headers"] = headers
             await send(message)
 
         limit = self._larger.get(scope["path"], self._max_body_bytes)
@@ -88,8 +93,8 @@ class Edge:
 
 def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
     """`receive` that raises 413 where the body is, or says that it will be, over the limit."""
-    declared = Headers(scope=scope).get("content-length", "")
-    size = int(declared) if declared.isdecimal() else 0
+    declared = next((text for name, text in scope["headers"] if name == b"content-length"), b"")
+    size = int(declared) if declared.isdigit() else 0
     read = 0
 
     async def bounded() -> Message:

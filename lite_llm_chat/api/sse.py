@@ -31,6 +31,7 @@ HEADERS = {
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
 }
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 # Legal inside JSON strings and inside an SSE line, but many line readers break a line here.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -155,16 +156,26 @@ def _ending(ended: Ended) -> dict[str, object]:
 
 async def while_connected(receive: Receive, work: Awaitable[T]) -> T | None:
     """The work's result, or None if the client left first; then the work is cancelled."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.create_task(_left(receive), name="client-watch")
+    me = asyncio.current_task()
+    assert me is not None
+    over = given_up = False
+
+    def left(watch: asyncio.Task[None]) -> None:
+        nonlocal given_up
+        if not (over or watch.cancelled()) and watch.exception() is None:
+            given_up = me.cancel()
+
+    watch = asyncio.create_task(_left(receive), name="client-watch")
+    watch.add_done_callback(left)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if not given_up or me.uncancel():  # somebody else cancelled it, or did so too
+            raise
+        return None
     finally:
-        gone.cancel()
-        if not task.done():
-            task.cancel()
-        await asyncio.wait({task, gone})
+        over = True
+        watch.cancel()
 
 
 async def _left(receive: Receive) -> None:
@@ -181,8 +192,9 @@ class EventStream(Response):
         headers: Mapping[str, str] | None = None,
         on_end: Callable[[bool], None] | None = None,
     ) -> None:
-        super().__init__(None, 200, {**HEADERS, **(headers or {})})
-        del self.headers["content-length"]
+        self.status_code, self.background, self.body = 200, None, b""
+        own = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        self.raw_headers = [*_RAW_HEADERS, *own]
         self._frames = frames
         self._on_end = on_end
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -74,7 +74,16 @@ class _Chunk(msgspec.Struct, gc=False):
         return self.x_groq.error if self.x_groq else None
 
 
-_decode = msgspec.json.Decoder(_Chunk).decode
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+def _decode_rows(rows: bytes) -> list[_Chunk] | None:
+    """The chunks, one a row, or None if they have to be looked at one by one."""
+    try:
+        chunks = _decoder.decode_lines(rows)
+    except (ValueError, RecursionError):
+        return None
+    return chunks if len(chunks) == rows.count(b"\n") + 1 else None
 
 
 def garbage(who: str, what: str) -> UpstreamError:
@@ -85,6 +94,24 @@ def garbage(who: str, what: str) -> UpstreamError:
 class ChatDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
     ends the answer: what came before it is in the pieces returned by that call."""
+
+    __slots__ = (
+        "_done",
+        "_endpoint",
+        "_fingerprint",
+        "_kind",
+        "_may_be_empty",
+        "_mender",
+        "_model",
+        "_parts",
+        "_pieces",
+        "_reason",
+        "_said_something",
+        "_sse",
+        "_usage",
+        "failure",
+        "finished",
+    )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
         self.failure: UpstreamError | None = None
@@ -116,17 +143,14 @@ class ChatDecoder:
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:
-            for frame in self._sse.feed(data):
-                if self._done:
-                    break
-                try:
-                    chunk = None if frame.event else _decode(frame.data)
-                except (ValueError, RecursionError):
-                    chunk = None
-                if chunk is None:
-                    self._take(frame)
-                else:
+            new = self._sse.rows(data)
+            if not isinstance(new, bytes):
+                self._take_all(new)
+            elif (chunks := _decode_rows(new)) is not None and not self._done:
+                for chunk in chunks:
                     self._read(chunk)
+            else:
+                self._take_all(map(Frame, new.split(b"\n")))
         except UpstreamError as error:
             self.failure = error
         return self._handed_out()
@@ -174,6 +198,11 @@ class ChatDecoder:
             )
         return Finish(reason, _usage(self._usage), self._model, self._fingerprint)
 
+    def _take_all(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            if not self._done:
+                self._take(frame)
+
     def _take(self, frame: Frame) -> None:
         data = frame.data.strip()
         if data == b"[DONE]":
@@ -185,7 +214,8 @@ class ChatDecoder:
             self._read(self._chunk(data))
 
     def _read(self, chunk: _Chunk) -> None:
-        if complaint := chunk.complaint():
+        odd = chunk.error or chunk.x_groq or chunk.object == "error"
+        if odd and (complaint := chunk.complaint()):
             raise self._complained(complaint)
         for choice in chunk.choices or ():
             if choice.error:
@@ -247,7 +277,7 @@ class ChatDecoder:
         """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
         and raw control characters are mended later, they are no reason to lose an answer."""
         try:
-            return _decode(data)
+            return _decoder.decode(data)
         except (ValueError, RecursionError):
             pass
         try:

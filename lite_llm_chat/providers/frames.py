@@ -41,6 +41,18 @@ class SseSplitter:
     even if its blank line never came. Raises UpstreamError when one event outgrows `max_bytes`.
     """
 
+    __slots__ = (
+        "_after_cr",
+        "_data",
+        "_data_bytes",
+        "_event",
+        "_head",
+        "_held",
+        "_held_bytes",
+        "_max_bytes",
+        "comments",
+    )  # fmt: skip
+
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
         self.comments = 0
         self._max_bytes = max_bytes
@@ -54,6 +66,12 @@ class SseSplitter:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that `chunk` completes, in order."""
+        new = self.rows(chunk)
+        return [Frame(row) for row in new.split(b"\n")] if isinstance(new, bytes) else new
+
+    def rows(self, chunk: bytes) -> bytes | list[Frame]:
+        """What `feed` returns, several times faster in the usual case: where every event is one
+        `data: ` line, their data, one a row."""
         if self._head is not None:
             chunk = self._without_bom(self._head + chunk)
         if self._after_cr or b"\r" in chunk:
@@ -67,10 +85,10 @@ class SseSplitter:
             whole = b"".join((*self._held, whole))
             self._held.clear()
             self._held_bytes = 0
-        frames = self._plain(whole) or self._lines(whole.split(b"\n"))
+        new = self._plain(whole) or self._lines(whole.split(b"\n"))
         if cut + 1 < len(chunk):
             self._hold(chunk[cut + 1 :])
-        return frames
+        return new
 
     def close(self) -> list[Frame]:
         """What is left at the end of the stream: no frame or one."""
@@ -78,20 +96,15 @@ class SseSplitter:
         self._held, self._head = [], None
         return self._lines([rest, b""])
 
-    def _plain(self, whole: bytes) -> list[Frame] | None:
-        """The frames of the usual case, several times faster: whole events of one `data: ` line
-        each. None for anything else."""
-        if self._data or self._event or not whole.endswith(b"\n") or len(whole) > self._max_bytes:
+    def _plain(self, whole: bytes) -> bytes | None:
+        """The rows of whole events of one `data: ` line each; None for anything else."""
+        if self._data or self._event or len(whole) > self._max_bytes:
             return None
-        events = whole[:-1].split(b"\n\n")
-        if whole.count(b"\n") != 2 * len(events) - 1:
+        if not (whole.startswith(b"data: ") and whole.endswith(b"\n")):
             return None
-        frames = []
-        for event in events:
-            if not event.startswith(b"data: "):
-                return None
-            frames.append(Frame(event[6:]))
-        return frames
+        rows = whole[6:-1].replace(b"\n\ndata: ", b"\n")
+        between = (len(whole) - 7 - len(rows)) // 7  # each is seven bytes shorter now
+        return rows if whole.count(b"\n") == 2 * between + 1 else None
 
     def _lines(self, lines: list[bytes]) -> list[Frame]:
         frames: list[Frame] = []
@@ -170,6 +183,8 @@ class Mender:
     A character outside the basic plane may come as two escapes in two deltas; its first half is
     kept back until the second comes. Halves that stay alone, and NUL, become U+FFFD.
     """
+
+    __slots__ = ("_half",)
 
     def __init__(self) -> None:
         self._half = ""

@@ -42,6 +42,23 @@ class Connection(asyncio.Protocol):
     """A connection. `plain` is its socket if its bytes are not encrypted, to be looked at
     directly; the transport owns it."""
 
+    __slots__ = (
+        "_body",
+        "_failure",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_news",
+        "_parser",
+        "_plain",
+        "_spoilt",
+        "_transport",
+        "heard",
+        "idle_since",
+        "lost",
+        "over",
+    )  # fmt: skip
+
     def __init__(self, plain: socket.socket | None) -> None:
         self.heard = False  # True once a byte of the present reply has come
         self.over = True  # True when the present reply is whole

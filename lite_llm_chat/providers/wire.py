@@ -165,6 +165,8 @@ def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
 class Reply:
     """The answer to one request: its status, its headers, and its body as it arrives."""
 
+    __slots__ = ("_connection", "_head", "_inflate", "_who")
+
     def __init__(self, who: str, connection: Connection, head: Head) -> None:
         self._who = who
         self._connection = connection

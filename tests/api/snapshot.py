@@ -16,7 +16,7 @@ SNAPSHOT = Path(__file__).with_name("openapi.json")
 
 def described() -> str:
     """The description that this code gives of itself, as stable text."""
-    described_now = create_app(Settings.model_construct()).openapi()
+    described_now = create_app(Settings.model_construct()).framework.openapi()
     return json.dumps(described_now, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -42,6 +42,13 @@ async def test_an_uploaded_file_is_this_object_and_comes_back_unchanged(product:
     assert kept.headers["Content-Security-Policy"].startswith("sandbox")
 
 
+async def test_a_file_whose_bytes_are_gone_is_not_found(product: Product) -> None:
+    reply = await upload(product, b"soon gone")
+    (product.parts.upload_dir / reply.json["id"]).unlink()
+    gone = await send(product, "GET", reply.json["url"])
+    assert gone.verdict == (404, "file_not_found")
+
+
 async def test_a_page_is_never_run_by_a_browser(product: Product) -> None:
     reply = await upload(product, b"<script>alert(1)</script>", "a.html", "text/html")
     kept = await send(product, "GET", reply.json["url"])

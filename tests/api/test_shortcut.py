@@ -84,6 +84,21 @@ async def test_what_cannot_be_taken_is_refused_by_the_framework(
     assert short[0] == 422
 
 
+@pytest.mark.parametrize("number", ["1", "404", "0", "01", "-1", "x", "9" * 18, "9" * 19, "1/"])
+async def test_a_session_is_read_alike_both_ways(product: Product, number: str) -> None:
+    await said(product, json.dumps(question("say: the same", stream=False)).encode())
+    path = f"/api/v1/sessions/{number}"
+    async with aiohttp.ClientSession(product.url) as client:
+        replies = []
+        for query in ("", "?all=the+same"):  # a query goes the long way
+            async with client.get(path + query) as reply:
+                kept = {name.lower(): value for name, value in reply.headers.items()}
+                del kept["date"], kept["x-request-id"]
+                replies.append((reply.status, kept, await reply.read()))
+    assert replies[0] == replies[1]
+    assert (replies[0][0] == 200) == (number in ("1", "01", "1/"))
+
+
 async def test_another_media_type_is_refused(product: Product, taken: list[str]) -> None:
     body = json.dumps(question("say: no")).encode()
     status, _, _ = await said(product, body, **{"content-type": "text/plain"})

@@ -86,7 +86,7 @@ def document(root: Path) -> str:
 @pytest.fixture(scope="module")
 def served() -> set[str]:
     """`METHOD path` of everything in the OpenAPI description."""
-    described = create_app(Settings(_env_file=None)).openapi()["paths"]
+    described = create_app(Settings(_env_file=None)).framework.openapi()["paths"]
     return {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
 
 

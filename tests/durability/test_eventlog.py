@@ -184,6 +184,16 @@ async def test_what_is_said_while_the_disk_is_busy_becomes_one_event_of_each_kin
     ]  # fmt: skip
 
 
+async def test_much_text_at_once_becomes_several_events(disk: Disk, log: EventLog) -> None:
+    started = await begin(disk, log, "a")
+    size = livelog.EVENT_CHARS
+    text = "".join(f"{number:06}," for number in range(size * 5 // 14))  # two and a half events
+    log.append("a", Text(text))
+    await log.end("a", END)
+    parts = [text[:size], text[size : 2 * size], text[2 * size :]]
+    assert await stored(disk) == [started, *map(Text, parts), END]
+
+
 async def test_all_running_answers_share_a_commit(disk: Disk, log: EventLog) -> None:
     names = [f"g{number}" for number in range(40)]
     for name in names:

@@ -230,3 +230,15 @@ def test_a_log_that_closed_first_needs_no_release_and_one_that_never_began_can_c
         assert not log.runs("a")
 
     world.run(work())
+
+
+def test_an_end_that_is_stored_but_not_told_yet_counts_its_last_number(world: World) -> None:
+    answer = Answer(world)
+    answer.says("one")
+    world.disk.turn("after")
+    world.engine.cancel(answer.id)
+    world.loop.advance(0)
+    row, told = answer.row(), world.log.last_seq(answer.id)
+    assert (row.status, row.last_seq, told) == ("cancelled", 3, 2)
+    assert world.chat.check_cursor(row, 0) == 3
+    world.disk.turn("flows")

@@ -50,6 +50,12 @@ def test_what_one_read_brings_is_one_piece_of_each_kind_in_a_row() -> None:
     ]
 
 
+def test_an_event_cut_in_two_is_not_one_event() -> None:
+    halves = b'data: {"choices":\n\ndata: [{"index": 0, "delta": {"content": "x"}}]}\n\n'
+    pieces, error = refused(delta(content="a") + halves + event(STOP))
+    assert (pieces, error.code) == ([Text("a")], "upstream_garbage")
+
+
 @pytest.mark.parametrize(
     ("fields", "piece"),
     [

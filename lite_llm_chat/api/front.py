@@ -1,0 +1,60 @@
+"""The application with its own layers in front of the framework's.
+
+    Edge ─▶ CORS ─▶ a defect is a 500 ─▶ Shortcut ─▶ the framework: its layers, then the routes
+
+The framework would put them behind its own first layers, which every piece of every stream would
+pass and every held stream would pay for in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .middleware import Edge
+from .shortcut import Shortcut
+from .slow import SlowReaders
+
+FORM_BYTES = 65_536  # what a form adds to the file in it
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the front must know: which origins may ask, and how many bytes at once."""
+
+    api_prefix: str
+    cors_origins: Sequence[str]
+    max_body_bytes: int
+    max_upload_bytes: int
+
+
+class Application:
+    """What a web server calls. `framework` has the routes, their description and the state."""
+
+    def __init__(self, framework: FastAPI, limits: Limits, slow: SlowReaders) -> None:
+        self.framework = framework
+        layers: ASGIApp = Shortcut(framework, limits.api_prefix)
+        layers = ServerErrorMiddleware(layers, framework.exception_handlers[Exception])
+        if limits.cors_origins:
+            layers = CORSMiddleware(
+                layers,
+                allow_origins=list(limits.cors_origins),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
+            )
+        self._front = Edge(
+            layers,
+            max_body_bytes=limits.max_body_bytes,
+            larger={f"{limits.api_prefix}/upload": limits.max_upload_bytes + FORM_BYTES},
+            slow=slow,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self.framework
+        await self._front(scope, receive, send)
