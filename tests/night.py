@@ -1,12 +1,14 @@
-"""Every long suite at its nightly size, one after the other, and the table of what came out.
+"""Every long suite at its nightly size, and the table of what came out.
 
-    python -m tests.night ─▶ pytest suite ─▶ figures ─┐
-                             pytest suite ─▶ figures ─┼─▶ docs/reliability.md
-                             …                        ┘
+    python -m tests.night ─▶ alone:   pytest suite, pytest suite, … ─▶ figures ─┐
+                             lanes:   pytest suite ┐                            ├─▶ docs/
+                                      pytest suite ┴ … ─▶ figures ──────────────┘   reliability.md
 
-A suite that fails does not stop the others: the table says so. `--small` runs the sizes of a pull
-request, `--only PART` the suites with that part in their path; neither writes the document unless
-`--write` is given.
+A suite that fails does not stop the others: the table says so. The page is written after every
+suite, so a night that is cut short (Ctrl-C, SIGTERM) leaves what it has. With `--lanes 2` the
+suites whose figures are counts run two at a time, after those whose figures are times, which
+always have the machine for themselves. `--small` runs the sizes of a pull request, `--only PART`
+the suites with that part in their path; neither writes the document unless `--write` is given.
 """
 
 from __future__ import annotations
@@ -14,11 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,18 +31,20 @@ from bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "reliability.md"
-SUITES = (
-    "tests/heart/test_any_history.py",
+TIMED = (  # their figures are times: each runs alone
     "tests/clients",
     "tests/faults/test_upstream_faults.py",
-    "tests/faults/test_storage_faults.py",
     "tests/faults/test_slow_and_locked.py",
-    "tests/faults/test_damaged_page.py",
-    "tests/faults/test_power_cut.py",
     "tests/durability/test_kill.py",
-    "tests/api/test_any_request.py",
     "tests/backup/test_under_load.py",
     "tests/soak",
+)
+COUNTED = (  # their figures are counts: another one may run beside them
+    "tests/faults/test_power_cut.py",
+    "tests/heart/test_any_history.py",
+    "tests/api/test_any_request.py",
+    "tests/faults/test_storage_faults.py",
+    "tests/faults/test_damaged_page.py",
 )
 HEAD = """# Reliability
 
@@ -53,39 +60,107 @@ class Outcome:
     """How a suite ended."""
 
     suite: str
-    size: str
-    passed: bool
+    verdict: str  # passed, failed, or cut
     seconds: float
+    beside: bool  # another suite may have run at the same time
 
 
-def run(suite: str, figures: Path, *, nightly: bool) -> Outcome:
-    """One suite in a process of its own; its output goes to ours."""
-    began = time.monotonic()
-    environment = os.environ | {"FIGURES": str(figures), "PYTHONUNBUFFERED": "1"}
-    if nightly:
-        environment["SCALE"] = "nightly"
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", suite]
-    done = subprocess.run(command, cwd=ROOT, env=environment)
-    size = "night" if nightly else "small"
-    return Outcome(suite, size, done.returncode == 0, time.monotonic() - began)
+@dataclass
+class Night:
+    """One run of some suites. `waiting` and `running` are those that have not ended."""
+
+    small: bool
+    commit: str
+    page: Path | None
+    figures: Path
+    waiting: list[str]
+    running: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def size(self) -> str:
+        return "small" if self.small else "night"
+
+    def run(self, suite: str, *, beside: bool) -> None:
+        """One suite in a process of its own, then the page. Its output goes to ours."""
+        began = time.monotonic()
+        with self._lock:
+            if self._over.is_set():
+                return
+            self.waiting.remove(suite)
+            self.running.append(suite)
+            print(f"\n── {suite} ──", flush=True)
+            child = self._spawn(suite)
+            self._children.append(child)
+        passed = child.wait() == 0
+        with self._lock:
+            self._children.remove(child)
+            self.running.remove(suite)
+            verdict = "passed" if passed else "cut" if self._over.is_set() else "failed"
+            self.outcomes.append(Outcome(suite, verdict, time.monotonic() - began, beside))
+            self.write()
+            print(f"\n── {suite}: {verdict}; {self.left()} ──", flush=True)
+
+    def _spawn(self, suite: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"FIGURES": str(self.figures), "PYTHONUNBUFFERED": "1"}
+        if not self.small:
+            environment["SCALE"] = "nightly"
+        command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", suite]
+        return subprocess.Popen(command, cwd=ROOT, env=environment)
+
+    def cut(self) -> None:
+        """Start nothing more, and interrupt what runs."""
+        with self._lock:
+            self._over.set()
+            for child in self._children:
+                child.send_signal(signal.SIGINT)
+
+    def left(self) -> str:
+        """What has not ended yet."""
+        if not self.running and not self.waiting:
+            return "nothing is left"
+        return f"running: {', '.join(self.running) or '–'}; waiting: {len(self.waiting)}"
+
+    def text(self) -> str:
+        """The page as it stands."""
+        lines = [json.loads(line) for line in self.figures.read_text("utf-8").splitlines()]
+        minutes = (datetime.now(UTC) - self.began).total_seconds() / 60
+        about = (
+            f"Measured on {self.began:%Y-%m-%d} at commit `{self.commit}`, size: {self.size},"
+            f" {minutes:.0f} minutes.\n{machine.name()}."
+        )
+        if missing := [*self.running, *self.waiting]:
+            about += f"\nNot run to the end: {', '.join(f'`{one}`' for one in missing)}."
+        return document(lines, self.outcomes, self.size, about)
+
+    def write(self) -> None:
+        """Put the page where it belongs, if it belongs anywhere."""
+        if self.page is not None:
+            self.page.write_text(self.text(), "utf-8")
 
 
-def document(lines: list[dict[str, str]], outcomes: list[Outcome], about: str) -> str:
+def document(lines: list[dict[str, str]], outcomes: list[Outcome], size: str, about: str) -> str:
     """The page: what was measured, then how the suites ended."""
     table = ["| goal | size | what | wanted | result | |", "|---|---|---|---|---|---|"]
-    for line in sorted(lines, key=lambda line: (_number(line["goal"]), line["what"])):
+    for line in sorted(lines, key=lambda line: (*_rank(line["goal"]), line["what"])):
         met = "met" if line["met"] else "**missed**"
         cells = (*(line[name] for name in ("goal", "size", "what", "wanted", "result")), met)
         table.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    ends = ["| suite | size | | minutes |", "|---|---|---|---|"]
+    ends = ["| suite | size | | minutes | |", "|---|---|---|---|---|"]
     for one in outcomes:
-        verdict = "passed" if one.passed else "**failed**"
-        ends.append(f"| `{one.suite}` | {one.size} | {verdict} | {one.seconds / 60:.1f} |")
+        verdict = one.verdict if one.verdict == "passed" else f"**{one.verdict}**"
+        beside = "beside another" if one.beside else "alone"
+        ends.append(f"| `{one.suite}` | {size} | {verdict} | {one.seconds / 60:.1f} | {beside} |")
     return f"{HEAD}{about}\n\n" + "\n".join(table) + "\n\n" + "\n".join(ends) + "\n"
 
 
-def _number(goal: str) -> int:
-    return int(goal[1:]) if goal[1:].isdecimal() else 1000
+def _rank(goal: str) -> tuple[str, int]:
+    """G1 … G19, then I1 … I20, then those with a name."""
+    return (goal[0], int(goal[1:])) if goal[1:].isdecimal() else (goal, 0)
 
 
 def _commit() -> str:
@@ -95,35 +170,42 @@ def _commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
+def _cut_by_signals(night: Night) -> None:
+    """SIGINT and SIGTERM end the night once what runs has ended; the page says what it has."""
+
+    def cut(*_: object) -> None:  # in a thread: the lock may be held by the one interrupted
+        threading.Thread(target=night.cut).start()
+
+    signal.signal(signal.SIGINT, cut)
+    signal.signal(signal.SIGTERM, cut)
+
+
 def main() -> int:
     """0 when every suite passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.night", description=__doc__)
     parser.add_argument("--small", action="store_true", help="the sizes of a pull request")
     parser.add_argument("--only", default="", help="suites with this part in their path")
     parser.add_argument("--write", action="store_true", help="write the page all the same")
+    parser.add_argument("--lanes", type=int, default=1, help="how many counting suites at a time")
     asked = parser.parse_args()
-    commit, began = _commit(), datetime.now(UTC)
-    outcomes: list[Outcome] = []
+    timed = [suite for suite in TIMED if asked.only in suite]
+    counted = [suite for suite in COUNTED if asked.only in suite]
+    page = DOCUMENT if asked.write or not (asked.small or asked.only) else None
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures"
         figures.touch()
-        for suite in SUITES:
-            if asked.only in suite:
-                print(f"\n── {suite} ──", flush=True)
-                outcomes.append(run(suite, figures, nightly=not asked.small))
-        lines = [json.loads(line) for line in figures.read_text("utf-8").splitlines()]
-    size = "pull request" if asked.small else "night"
-    minutes = (datetime.now(UTC) - began).total_seconds() / 60
-    about = (
-        f"Measured on {began:%Y-%m-%d} at commit `{commit}`, size: {size}, {minutes:.0f} minutes."
-        f"\n{machine.name()}."
-    )
-    page = document(lines, outcomes, about)
-    print(page)
-    if asked.write or not (asked.small or asked.only):
-        DOCUMENT.write_text(page, "utf-8")
-        print(f"written to {DOCUMENT.relative_to(ROOT)}")
-    return 0 if all(one.passed for one in outcomes) else 1
+        night = Night(asked.small, _commit(), page, figures, [*timed, *counted])
+        _cut_by_signals(night)
+        with ThreadPoolExecutor(asked.lanes) as lanes:
+            for suite in timed:
+                night.run(suite, beside=False)
+            beside = asked.lanes > 1 and len(counted) > 1
+            list(lanes.map(lambda suite: night.run(suite, beside=beside), counted))
+        night.write()
+        print(night.text())
+    if page is not None:
+        print(f"written to {page.relative_to(ROOT)}")
+    return 0 if not night.waiting and all(one.verdict == "passed" for one in night.outcomes) else 1
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from tests.conftest import Product
 from tests.durability.processes import until
 from tests.durability.test_nothing_left import leftovers
 
+from .trial import Trial
+
 PATIENCE_S = 30.0
 
 
@@ -76,6 +78,12 @@ def no_faults() -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(faults)
     assert faults.said == []
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Trial:
+    """The seeds of this test's rounds, and its way to be heard."""
+    return Trial(request.node.nodeid, capsys)
 
 
 @pytest.fixture

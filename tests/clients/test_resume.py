@@ -10,10 +10,11 @@ import pytest
 from standins.behaviours import Answer, Flood, Gate, Pause
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product
-from tests.torture import record, replayable, scaled, seed
+from tests.torture import record, scaled
 
 from .raw import ENDED, Numbered, body_of, dial, frames_of, get
 from .readers import Lead, Ticket, ask_behind, prose
+from .trial import Trial
 
 RESUMES = scaled(300, 10_000)
 LONGEST_READ = 1500  # bytes of the response, its head included
@@ -65,27 +66,23 @@ async def wave(product: Product, rng: random.Random) -> int:
 
 @pytest.mark.timeout(120 + RESUMES // 10)
 async def test_a_reader_that_is_cut_at_any_byte_and_returns_reads_the_same_bytes(
-    product: Product,
-    upstream: DeepSeekStandIn,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
+    product: Product, upstream: DeepSeekStandIn, trial: Trial
 ) -> None:
     upstream.always(Answer(tokens_per_s=300))
-    first = seed()
     resumes = waves = 0
     while resumes < RESUMES:
-        with replayable(request.node.nodeid, first + waves):
-            resumes += await wave(product, random.Random(first + waves))
+        with trial.round(waves) as rng:
+            resumes += await wave(product, rng)
         waves += 1
         if waves % 10 == 0:
-            with capsys.disabled():
-                print(f"{resumes} of {RESUMES} resumes (seed {first + waves - 1})", flush=True)
-    with capsys.disabled():
+            with trial.told():
+                print(f"{resumes} of {RESUMES} resumes", flush=True)
+    with trial.told():
         record(
             "G7",
             "readers cut at random bytes, resumed by their last id",
             "bytes identical, 0 doubles, 0 gaps",
-            f"{resumes} resumes of {waves * 20} readers, all identical (seed {first})",
+            f"{resumes} resumes of {waves * 20} readers, all identical (seed {trial.first})",
             met=True,
         )
 
@@ -98,14 +95,9 @@ SMALL = Answer(tokens_per_s=100)
 
 
 async def test_twenty_readers_of_twenty_five_answers_see_the_same_map(
-    product: Product,
-    upstream: DeepSeekStandIn,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
+    product: Product, upstream: DeepSeekStandIn, trial: Trial
 ) -> None:
-    first = seed()
-    rng = random.Random(first)
-    with replayable(request.node.nodeid, first):
+    with trial.round() as rng:
         gates = [Gate() for _ in range(ANSWERS)]
         leads = [Lead() for _ in gates]
         async with asyncio.TaskGroup() as group:
@@ -115,12 +107,12 @@ async def test_twenty_readers_of_twenty_five_answers_see_the_same_map(
                 ticket = await ask_behind(product, f"say: {number} {prose(rng, 100)}")
                 group.create_task(lead.follow(product, ticket))
                 group.create_task(meet(product, ticket, lead, gate, rng))
-    with capsys.disabled():
+    with trial.told():
         record(
             "G8",
             f"{READERS} readers of each of {ANSWERS} answers: early, late, after the end",
             "identical maps of number to bytes",
-            f"{ANSWERS * READERS} maps, all identical (seed {first})",
+            f"{ANSWERS * READERS} maps, all identical (seed {trial.first})",
             met=True,
         )
 

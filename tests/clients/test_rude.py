@@ -15,10 +15,11 @@ from standins.reply import Gate
 from tests.api.follow import begin, hold, spoken
 from tests.conftest import Product
 from tests.durability.test_nothing_left import idle
-from tests.torture import record, replayable, scaled, seed
+from tests.torture import record, scaled
 
 from .raw import ask, body_of, dial, frames_of, get, say
 from .readers import Lead, Ticket, ask_behind, others_are_served, prose
+from .trial import Trial
 
 RESETS = scaled(100, 2_000)
 SOME = 20  # at the same time
@@ -55,18 +56,13 @@ async def reset_somewhere(product: Product, text: str, rng: random.Random) -> st
 
 
 async def test_an_rst_at_any_byte_leaves_a_whole_question_and_its_whole_answer_or_neither(
-    product: Product,
-    upstream: DeepSeekStandIn,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
+    product: Product, upstream: DeepSeekStandIn, trial: Trial
 ) -> None:
     upstream.always(Answer(tokens_per_s=500))
-    first = seed()
     kinds: Counter[str] = Counter()
     for number in range(RESETS // SOME):
-        rng = random.Random(first + number)
-        texts = [f"say: {n} {prose(rng, 60)}" for n in range(SOME)]
-        with replayable(request.node.nodeid, first + number):
+        with trial.round(number) as rng:
+            texts = [f"say: {n} {prose(rng, 60)}" for n in range(SOME)]
             ways = await asyncio.gather(*(reset_somewhere(product, t, rng) for t in texts))
             await others_are_served(product)
             await idle(product)
@@ -77,8 +73,8 @@ async def test_an_rst_at_any_byte_leaves_a_whole_question_and_its_whole_answer_o
                 assert kept.get(text, text[5:]) == text[5:]
         assert (await product.call("DELETE", "/sessions"))[0] == 204
         kinds.update(ways)
-    with capsys.disabled():
-        result = f"{dict(kinds)} (seed {first})"
+    with trial.told():
+        result = f"{dict(kinds)} (seed {trial.first})"
         what, wanted = "RST at a random byte", "a whole question with its whole answer, or neither"
         record("clients", what, wanted, result, met=True)
 
@@ -88,17 +84,12 @@ async def test_an_rst_at_any_byte_leaves_a_whole_question_and_its_whole_answer_o
 
 @pytest.mark.timeout(120 + RECONNECT_TOKENS // 10)
 async def test_a_reader_that_reconnects_a_hundred_times_a_second_disturbs_nobody(
-    product: Product,
-    upstream: DeepSeekStandIn,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
+    product: Product, upstream: DeepSeekStandIn, trial: Trial
 ) -> None:
-    first = seed()
-    rng = random.Random(first)
     upstream.play(Answer(tokens_per_s=100))
-    text = prose(rng, RECONNECT_TOKENS)
     lead, times = Lead(), 0
-    with replayable(request.node.nodeid, first):
+    with trial.round() as rng:
+        text = prose(rng, RECONNECT_TOKENS)
         ticket = await ask_behind(product, f"say: {text}")
         reading = asyncio.create_task(lead.follow(product, ticket))
         began = time.monotonic()
@@ -109,8 +100,8 @@ async def test_a_reader_that_reconnects_a_hundred_times_a_second_disturbs_nobody
         seconds = time.monotonic() - began
         await reading
         assert (await spoken(product, ticket.session_id))[1] == ("assistant", text)
-    with capsys.disabled():
-        result = f"{times} in {seconds:.1f} s, answer whole, others served (seed {first})"
+    with trial.told():
+        result = f"{times} in {seconds:.1f} s, answer whole, others served (seed {trial.first})"
         what, wanted = "reconnecting to a running log", "100 a second, nobody disturbed"
         record("clients", what, wanted, result, times >= 100 * seconds)
 

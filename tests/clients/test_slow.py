@@ -16,17 +16,17 @@ import aiohttp
 import pytest
 
 from bench import upstream as vendor
-from bench.client import Connection, Tokens, connect, post, products
 from bench.machine import rss_mb
 from lite_llm_chat.config import Settings
 from standins.behaviours import Flood
 from standins.deepseek import DeepSeekStandIn
-from tests.conftest import Product, question
+from tests.conftest import Product
 from tests.durability.processes import Server, free_port, until
 from tests.torture import record, scaled
 
 from .figures import at
-from .kernel import held_by
+from .kernel import unsent
+from .paced import paced
 from .raw import ask, body_of, get, port_of, stuck_reader
 from .readers import others_are_served
 
@@ -91,17 +91,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 async def ages_ms(server: Server) -> list[float]:
     """The ages of all tokens of fifty normal readers, every token checked."""
-    lines: list[Connection] = [await connect(server.port) for _ in range(NORMAL)]
-    request = post("/api/v1/chat", question(f"count={RATE * SECONDS} rate={RATE}"))
-    sinks = [Tokens(products) for _ in lines]
-    statuses = await asyncio.gather(
-        *(line.ask(request, sink) for line, sink in zip(lines, sinks, strict=True))
-    )
-    assert set(statuses) == {200}
-    for line, sink in zip(lines, sinks, strict=True):
-        line.close()
-        sink.check(RATE * SECONDS)
-    return [age / 1000 for sink in sinks for age in sink.ages_us]
+    streams = await paced(server.port, NORMAL, RATE, SECONDS)
+    return [age / 1000 for tokens in streams for age in tokens.ages_us]
 
 
 async def call(server: Server, path: str) -> Any:
@@ -139,7 +130,7 @@ class Stuck:
         """Note who is let go, until all are or the patience is long over."""
         last = max(self.began.values()) + PATIENCE_S + 2 * SLACK_S
         while len(self.kept_s) < len(self.began) and time.monotonic() < last:
-            held = held_by(self.port, self.began)
+            held = unsent(self.port, self.began).keys()
             for port in self.began.keys() - held - self.kept_s.keys():
                 self.kept_s[port] = time.monotonic() - self.began[port]
             self.most_mb = max(self.most_mb, rss_mb(self.pid))

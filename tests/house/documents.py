@@ -95,5 +95,5 @@ def repository_files(root: Path) -> Iterator[Path]:
             continue
         if path.is_dir():
             yield from repository_files(path)
-        elif path.name != ".env" and ".db" not in path.name:
+        elif path.name != ".env" and ".db" not in path.name and ".coverage" not in path.name:
             yield path

@@ -120,7 +120,8 @@ async def test_three_times_too_many_questions_are_refused_quickly_and_the_rest_i
     assert set(outcome.statuses) <= {200, 429, 503}
     assert outcome.refused_ms, "nothing was refused: the offered rate was no overload"
     assert outcome.unexplained == 0
-    assert more_mb < 50
+    assert more_mb < 150
     if NIGHTLY:  # figures of a machine that does nothing else
+        assert more_mb < 50
         assert goodput >= 0.9 * best
         assert p99_ms <= 100
