@@ -4,6 +4,7 @@
     upstream ──▶ nginx ────────▶ client            the limit of a relay that keeps nothing
     upstream ────────────────────▶ client          no relay at all
                 bare                               a FastAPI application that does nothing
+                orm ────────────────▶ client       one that reads a page by SQLAlchemy's ORM
 
 Figures are ratios where there is something to compare with; digits alone say more about the
 machine than about the product. `python -m bench` prints them and writes docs/benchmarks.md.

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some three minutes.
+"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some five minutes.
 
 `--quick` measures for seconds and writes nothing: it shows that the bench works, no more.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -15,12 +16,15 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alone, machine, relay, start
+from . import alone, crowd, machine, pages, relay, start
 from .client import Failed
-from .load import Order, as_vendor, through_product
+from .load import Order, Place, as_vendor, through_product
 from .machine import Cores
-from .report import Row, Setting, document, table
+from .pages import Amount
+from .relay import Sides
+from .report import REFUSED, Row, Setting, document, table
 from .servers import ROOT, NotStarted, Servers
+from .upstream import SHORT_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,53 +35,90 @@ class Plan:
     starts: int
     pairs: int
     accepts: int
+    pages: Amount
     paced: Order
+    fast: Order
+    short: Order
     unpaced: Order
+    crowd: Order
 
 
 IDLE = 0.5  # a load average above this means that somebody else is measured too
-WHOLE = Plan(3, 5, 200, 300, Order(200, 500, 50), Order(20, 4000, 0))
-QUICK = Plan(1, 1, 20, 20, Order(20, 50, 50), Order(4, 500, 0))
+OPEN_FILES = 16_384  # a crowd takes two of its server
+WHOLE = Plan(
+    rounds=3,
+    starts=5,
+    pairs=200,
+    accepts=300,
+    pages=Amount(sessions=50_000, pages=1500, rounds=4),
+    paced=Order(200, 500, 50),
+    fast=Order(200, 800, 100),
+    short=Order(200, 200, 50, chars=SHORT_CHARS),
+    unpaced=Order(20, 4000, 0),
+    crowd=Order(1000, 160, 20, within_s=0.5, fresh=True),
+)
+QUICK = Plan(
+    rounds=1,
+    starts=1,
+    pairs=20,
+    accepts=20,
+    pages=Amount(sessions=500, pages=50, rounds=1),
+    paced=Order(20, 150, 50),
+    fast=Order(20, 200, 100),
+    short=Order(20, 50, 50, chars=SHORT_CHARS),
+    unpaced=Order(4, 500, 0),
+    crowd=Order(50, 80, 20, within_s=0.5, fresh=True),
+)
 
 
-async def measure(plan: Plan, folder: Path, cores: Cores) -> tuple[list[Row], int]:
-    """All rows, and how many of them had to be refused."""
-    rows: list[Row] = []
-    refused = 0
+class Taken:
+    """The rows so far, and how many figures had to be refused."""
 
-    async def add(name: str, figures: Awaitable[list[Row]]) -> None:
-        nonlocal refused
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.refused = 0
+
+    async def add(self, name: str, figures: Awaitable[list[Row]]) -> None:
+        """Take rows as they are, or one that says why there are none."""
         print(f"  {name} …", file=sys.stderr, flush=True)
         try:
-            rows.extend(await figures)
+            rows = await figures
         except (Failed, NotStarted, OSError) as cause:
-            refused += 1
-            rows.append(Row(name, "refused", str(cause).splitlines()[0], "–"))
+            rows = [Row(name, "–", REFUSED, str(cause).splitlines()[0])]
+        self.rows += rows
+        self.refused += sum(row.ours == REFUSED for row in rows)
 
+
+async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
+    """All rows."""
+    taken = Taken()
     with Servers(folder, cores) as servers:
-        await add("start and memory", start.starting(servers, plan.starts))
+        await taken.add("start and memory", start.starting(servers, plan.starts))
         upstream = await servers.upstream()
-        product_server = await servers.product(upstream, LOCAL_MODEL="off")
-        nginx_server = await servers.nginx(upstream)
-        product, direct = through_product(product_server), as_vendor(upstream)
-        nginx = as_vendor(nginx_server) if nginx_server else None
-        if nginx is None:
+        server = await servers.product(upstream, LOCAL_MODEL="off")
+        product, direct, nginx = through_product(server), as_vendor(upstream), None
+        if through := await servers.nginx(upstream):
+            nginx = as_vendor(through)
+        else:
             print("  nginx is not installed: its column stays empty", file=sys.stderr)
-        await add("first token", _one(alone.first_token(product, direct, nginx, plan.pairs)))
-        await add("accepting", alone.accepting(product_server, folder, plan.accepts))
-        await add(
-            "relaying at the pace of a model",
-            relay.paced(product, nginx, (upstream, cores), plan.paced, plan.rounds),
+        sides = Sides(product, nginx, Place(upstream, cores))
+        await taken.add("first token", alone.first_token(product, direct, nginx, plan.pairs))
+        await taken.add("accepting", alone.accepting(server, folder, plan.accepts))
+        await streaming(taken, sides, plan)
+        servers.stop(server)
+        await taken.add(
+            "a crowd that arrives", crowd.arriving(servers, sides.place, plan.crowd, plan.rounds)
         )
-        await add(
-            "relaying as fast as it can",
-            _one(relay.unpaced(product, upstream, cores, plan.unpaced, plan.rounds)),
-        )
-    return rows, refused
+        await taken.add("pages", pages.reading(servers, folder, cores, plan.pages))
+    return taken
 
 
-async def _one(row: Awaitable[Row]) -> list[Row]:
-    return [await row]
+async def streaming(taken: Taken, sides: Sides, plan: Plan) -> None:
+    """The rows of streams that are relayed by one server for all rounds."""
+    await taken.add("relaying at the pace of a model", relay.paced(sides, plan.paced, plan.rounds))
+    await taken.add("relaying at twice that pace", relay.fast(sides, plan.fast, plan.rounds))
+    await taken.add("relaying short tokens", relay.short(sides, plan.short, 1))
+    await taken.add("relaying as fast as it can", relay.unpaced(sides, plan.unpaced, plan.rounds))
 
 
 def main() -> int:
@@ -91,21 +132,29 @@ def main() -> int:
     host, cores = machine.name(), machine.cores()
     if cores.load is not None:
         os.sched_setaffinity(0, {cores.load})
+    _open_files()
     begun, others = time.monotonic(), os.getloadavg()[0]
     if others > IDLE:
         print(
             f"  load average {others:.1f}: others are at work here, expect noise", file=sys.stderr
         )
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        rows, refused = asyncio.run(measure(QUICK if quick else WHOLE, Path(folder), cores))
-    print(table(rows))
+        taken = asyncio.run(measure(QUICK if quick else WHOLE, Path(folder), cores))
+    print(table(taken.rows))
     if not quick:
         place = ROOT / "docs" / "benchmarks.md"
         place.parent.mkdir(exist_ok=True)
         took_s = time.monotonic() - begun
-        place.write_text(document(rows, Setting(host, cores.pinned, others, took_s)), "utf-8")
+        place.write_text(document(taken.rows, Setting(host, cores.pinned, others, took_s)), "utf-8")
         print(f"\nwritten to {place.relative_to(ROOT)}")
-    return 1 if refused else 0
+    return 1 if taken.refused else 0
+
+
+def _open_files() -> None:
+    """Let this process, and so the servers, have as many connections as a crowd needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 if __name__ == "__main__":

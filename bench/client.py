@@ -1,10 +1,11 @@
 """The load client: raw connections that count every token and take its time.
 
-    Connection.ask(request, sink) ──▶ head, body without its chunks ──▶ sink.feed(bytes)
+    Connection.ask(request, sink) ──▶ Answer: head, body without its chunks ──▶ sink.feed(bytes)
     Whole: keeps a body · Tokens: SSE ─▶ text ─▶ records: number in order? how old?
 
-It has to be cheap, so it speaks just enough HTTP/1.1 for the three servers it measures. A token
-that is missing, doubled, out of order or altered raises Failed.
+It has to be cheap, so it speaks just enough HTTP/1.1 for the servers it measures. A token that is
+missing, doubled, out of order or altered raises Failed. Where many streams run at once they are
+kept on a tape (tape.py) and read by the same Answer and Tokens afterwards.
 """
 
 from __future__ import annotations
@@ -91,19 +92,24 @@ def vendors(data: bytes) -> str | None:
 
 
 class Tokens:
-    """Counts the tokens of one stream. `ages_us` has, per token, the time from its sending to
-    its arrival; `first_at` is the moment of the first one, on the monotonic clock."""
+    """Counts the tokens of one stream, each a record of `chars` characters. `ages_us` has, per
+    token, the time from its sending to its arrival (none for short records, which carry no time);
+    `first_at` is the moment of the first one, on the monotonic clock. `now_us` is set where a tape
+    is replayed; None means the clock."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, chars: int = RECORD_CHARS) -> None:
         self._dialect = dialect
+        self._chars = chars
         self._bytes = b""
         self._text = ""
+        self.count = 0
         self.ages_us: list[int] = []
         self.first_at = 0.0
         self.ended = False
+        self.now_us: int | None = None
 
     def feed(self, data: bytes) -> None:
-        now_us = time.monotonic_ns() // 1000
+        now_us = self.now_us or time.monotonic_ns() // 1000
         *blocks, self._bytes = (self._bytes + data).split(b"\n\n")
         for block in blocks:
             if not block.startswith(b"data: "):
@@ -116,59 +122,45 @@ class Tokens:
 
     def check(self, count: int) -> None:
         """Raise Failed unless exactly that many tokens came, then the end."""
-        if not self.ended or len(self.ages_us) != count or self._text:
-            raise Failed(f"{len(self.ages_us)} of {count} tokens came, end seen: {self.ended}")
+        if not self.ended or self.count != count or self._text:
+            raise Failed(f"{self.count} of {count} tokens came, end seen: {self.ended}")
 
     def _read(self, text: str, now_us: int) -> None:
-        if not self.ages_us:
-            self.first_at = time.monotonic()
+        if not self.count:
+            self.first_at = now_us / 1e6
         text = self._text + text
-        whole = len(text) - len(text) % RECORD_CHARS
-        for at in range(0, whole, RECORD_CHARS):
-            if int(text[at : at + 5]) != len(self.ages_us) % 100_000:
-                raise Failed(f"token {len(self.ages_us)} reads {text[at : at + RECORD_CHARS]!r}")
-            self.ages_us.append(now_us - int(text[at + 6 : at + 20]))
+        whole = len(text) - len(text) % self._chars
+        for at in range(0, whole, self._chars):
+            self._count(text[at : at + self._chars], now_us)
         self._text = text[whole:]
+
+    def _count(self, record: str, now_us: int) -> None:
+        number, _, sent_us = record.rstrip().partition(":")
+        if int(number) != self.count % 10 ** len(number):
+            raise Failed(f"token {self.count} reads {record!r}")
+        self.count += 1
+        if sent_us:
+            self.ages_us.append(now_us - int(sent_us))
 
 
 # ── HTTP ──────────────────────────────────────────────────────────────────────────────────────
 
 
-class Connection(asyncio.Protocol):
-    """One kept connection to a server."""
+class Answer:
+    """Reads one HTTP answer: `status` once its head is there, the body into the sink."""
 
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport
-        self._answer: asyncio.Future[int] | None = None
-        self._sink: Sink
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._bytes = b""
-        self._status = 0
         self._left: int | None = None  # bytes of a body with a length; None: it comes in chunks
+        self.status = 0
+        self.whole = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def ask(self, request: bytes, sink: Sink) -> asyncio.Future[int]:
-        """Send a request; the future is its status, once the body is whole."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._sink, self._status, self._bytes = sink, 0, b""
-        self._transport.write(request)
-        return self._answer
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end(exc or ConnectionResetError("closed before the answer was whole"))
-
-    def data_received(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises Failed, ValueError or MsgspecError for what nobody asked."""
         self._bytes += data
-        try:
-            if self._status or self._head():
-                self._body()
-        except (Failed, ValueError, msgspec.MsgspecError) as cause:
-            self._end(Failed(str(cause)))
+        if self.status or self._head():
+            self._body()
 
     def _head(self) -> bool:
         head, found, rest = self._bytes.partition(b"\r\n\r\n")
@@ -176,7 +168,7 @@ class Connection(asyncio.Protocol):
             return False
         lines = head.lower().split(b"\r\n")
         headers = dict(line.split(b": ", 1) for line in lines[1:])
-        self._status = int(lines[0].split(b" ")[1])
+        self.status = int(lines[0].split(b" ")[1])
         length = headers.get(b"content-length")
         self._left = int(length) if length is not None else None
         self._bytes = rest
@@ -189,8 +181,7 @@ class Connection(asyncio.Protocol):
         self._sink.feed(self._bytes)
         self._left -= len(self._bytes)
         self._bytes = b""
-        if self._left <= 0:
-            self._end(None)
+        self.whole = self._left <= 0
 
     def _chunks(self) -> None:
         data, at = self._bytes, 0
@@ -201,19 +192,54 @@ class Connection(asyncio.Protocol):
                 break
             at = begin + size + 2
             if not size:
-                self._end(None)
+                self.whole = True
                 break
             self._sink.feed(data[begin : begin + size])
         self._bytes = data[at:]
 
+
+class Connection(asyncio.Protocol):
+    """One kept connection to a server; what comes is read at once."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._asked: asyncio.Future[int] | None = None
+        self._answer: Answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def ask(self, request: bytes, sink: Sink) -> asyncio.Future[int]:
+        """Send a request; the future is its status, once the body is whole."""
+        self._asked = asyncio.get_running_loop().create_future()
+        self._answer = Answer(sink)
+        self._transport.write(request)
+        return self._asked
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc or ConnectionResetError("closed before the answer was whole"))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._answer.feed(data)
+        except (Failed, ValueError, msgspec.MsgspecError) as cause:
+            self._end(Failed(str(cause)))
+            return
+        if self._answer.whole:
+            self._end(None)
+
     def _end(self, failure: Exception | None) -> None:
-        answer, self._answer = self._answer, None
-        if answer is None or answer.done():
+        asked, self._asked = self._asked, None
+        if asked is None or asked.done():
             return
         if failure is None:
-            answer.set_result(self._status)
+            asked.set_result(self._answer.status)
         else:
-            answer.set_exception(failure)
+            asked.set_exception(failure)
 
 
 async def connect(port: int) -> Connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,23 @@ def family(pid: int) -> list[int]:
 
 def cpu_s(pid: int) -> float:
     """CPU time spent so far by the process and its family, seconds."""
-    ticks = (int(f[11]) + int(f[12]) for each in family(pid) if (f := _stat(each)))
+    return spent_s(family(pid))
+
+
+def spent_s(pids: Iterable[int]) -> float:
+    """CPU time spent so far by these processes, seconds."""
+    ticks = (int(f[11]) + int(f[12]) for each in pids if (f := _stat(each)))
     return sum(ticks) * TICK_S
 
 
 def rss_mb(pid: int) -> float:
     """Resident memory of the process and its family, megabytes (10^6 bytes)."""
-    pages = (int(fields[21]) for each in family(pid) if (fields := _stat(each)))
+    return held_mb(family(pid))
+
+
+def held_mb(pids: Iterable[int]) -> float:
+    """Resident memory of these processes, megabytes."""
+    pages = (int(fields[21]) for each in pids if (fields := _stat(each)))
     return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

@@ -1,4 +1,4 @@
-"""Relaying: CPU for a token, age of a token, memory, and the log's throughput.
+"""Relaying: CPU for a token, age of a token, memory, bytes on the wire, and the log's throughput.
 
 upstream ─┬─▶ nginx ────▶ client      round 1, 2, 3 …: first the one, then the other
           └─▶ product ──▶ client
@@ -7,75 +7,139 @@ upstream ─┬─▶ nginx ────▶ client      round 1, 2, 3 …: first
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 
-from .load import Cost, Order, Target, run
-from .machine import Cores
-from .report import Row, median_ratio, percentile
-from .servers import Server
+from .load import Cost, Order, Place, Target, run
+from .report import Row, goal, median_quantiles, median_ratio
+
+NO_NGINX = "nginx is not installed here"
+OLDEST_MS = 120  # p99, beyond nginx's
+MOST_MB = 250
+CHEAPEST = 1.0  # nginx ÷ product
+WIDEST = 2.0  # bytes on the wire for a byte of text
 
 
-async def paced(
-    product: Target, nginx: Target | None, where: tuple[Server, Cores], order: Order, rounds: int
-) -> list[Row]:
-    """Streams at the rate of a model: cost, delay and memory. `where` is the upstream and the
-    cores."""
-    ours: list[Cost] = []
-    theirs: list[Cost] = []
-    for _ in range(rounds):
-        if nginx:
-            theirs.append(await run(nginx, order, *where))
-        ours.append(await run(product, order, *where))
-    what = f"{order.streams} streams × {order.rate} tokens/s"
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is compared: the product and, where it is installed, nginx before the same upstream."""
+
+    product: Target
+    nginx: Target | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What came out, round by round; `theirs` is empty where there is no nginx."""
+
+    order: Order
+    ours: list[Cost]
+    theirs: list[Cost]
+
+    @property
+    def what(self) -> str:
+        return f"{self.order.streams:,} streams × {self.order.rate} tokens/s"
+
+
+async def paced(sides: Sides, order: Order, rounds: int) -> list[Row]:
+    """Streams at the rate of a model: cost, delay, memory and bytes."""
+    taken = await _alternating(sides, order, rounds)
     return [
-        _cpu(what, ours, theirs),
-        _ages(f"{what}: age of a token once all run", ours, theirs, settled=True),
-        _ages(f"{what}: age of a token, arrival included", ours, theirs, settled=False),
-        _memory(what, ours, theirs),
+        _cpu(taken),
+        _ages(taken, "age of a token once all run", settled=True),
+        _ages(taken, "age of a token, arrival included", settled=False),
+        _memory(taken),
+        _wire(taken),
     ]
 
 
-async def unpaced(
-    product: Target, upstream: Server, cores: Cores, order: Order, rounds: int
-) -> Row:
+async def fast(sides: Sides, order: Order, rounds: int) -> list[Row]:
+    """Streams at twice that rate: what counts is what a token costs."""
+    return [_cpu(await _alternating(sides, order, rounds), CHEAPEST)]
+
+
+async def short(sides: Sides, order: Order, rounds: int) -> list[Row]:
+    """Streams of short tokens: what counts is what is around them."""
+    return [_wire(await _alternating(sides, order, rounds))]
+
+
+async def unpaced(sides: Sides, order: Order, rounds: int) -> list[Row]:
     """Tokens through the log as fast as they come."""
-    costs = [await run(product, order, upstream, cores) for _ in range(rounds)]
+    costs = [await run(sides.product, order, sides.place) for _ in range(rounds)]
     speed = statistics.median(cost.tokens_per_s for cost in costs)
     cpu_us = statistics.median(cost.cpu_us for cost in costs)
     what = f"as fast as it can, {order.streams} streams: tokens through the log"
-    return Row(what, "–", f"{speed:,.0f}/s, {cpu_us:.1f} µs CPU each", "–")
+    return [Row(what, "–", f"{speed:,.0f}/s, {cpu_us:.1f} µs CPU each", "–")]
 
 
-def _cpu(what: str, ours: list[Cost], theirs: list[Cost]) -> Row:
-    mine = [cost.cpu_us for cost in ours]
-    name = f"{what}: CPU for a streamed token, durable"
+async def _alternating(sides: Sides, order: Order, rounds: int) -> Rounds:
+    taken = Rounds(order, [], [])
+    for _ in range(rounds):
+        if sides.nginx:
+            taken.theirs.append(await run(sides.nginx, order, sides.place))
+        taken.ours.append(await run(sides.product, order, sides.place))
+    return taken
+
+
+def _cpu(taken: Rounds, cheapest: float | None = None) -> Row:
+    mine = [cost.cpu_us for cost in taken.ours]
+    name = f"{taken.what}: CPU for a streamed token, durable"
     shown = f"{statistics.median(mine):.1f} µs"
-    if not theirs:
-        return Row(name, "–", shown, "nginx is not installed here")
-    other = [cost.cpu_us for cost in theirs]
-    ratio = f"{median_ratio(other, mine):.2f} (nginx ÷ product)"
-    return Row(name, ratio, shown, f"nginx, nothing kept: {statistics.median(other):.1f} µs")
+    if not taken.theirs:
+        return Row(name, "–", shown, NO_NGINX)
+    other = [cost.cpu_us for cost in taken.theirs]
+    ratio = median_ratio(other, mine)
+    return Row(
+        name,
+        f"{ratio:.2f} (nginx ÷ product)",
+        shown,
+        f"nginx, nothing kept: {statistics.median(other):.1f} µs",
+        "–" if cheapest is None else goal(f"≥ {cheapest:.2f}", ratio >= cheapest),
+    )
 
 
-def _ages(what: str, ours: list[Cost], theirs: list[Cost], *, settled: bool) -> Row:
-    name = f"{what}, p50 / p99"
-    mine = _quantiles(ours, settled)
-    if not theirs:
-        return Row(name, "–", f"{mine[0]:.1f} / {mine[1]:.1f} ms", "nginx is not installed here")
-    other = _quantiles(theirs, settled)
-    added = f"+{mine[0] - other[0]:.1f} / +{mine[1] - other[1]:.1f} ms"
+def _ages(taken: Rounds, which: str, *, settled: bool) -> Row:
+    name = f"{taken.what}: {which}, p50 / p99"
+    mine = ages_ms(taken.ours, settled=settled)
     shown = f"{mine[0]:.1f} / {mine[1]:.1f} ms"
-    return Row(name, added, shown, f"nginx: {other[0]:.1f} / {other[1]:.1f} ms")
+    if not taken.theirs:
+        return Row(name, "–", shown, NO_NGINX)
+    other = ages_ms(taken.theirs, settled=settled)
+    added = mine[1] - other[1]
+    return Row(
+        name,
+        f"+{mine[0] - other[0]:.1f} / +{added:.1f} ms",
+        shown,
+        f"nginx: {other[0]:.1f} / {other[1]:.1f} ms",
+        goal(f"p99 ≤ +{OLDEST_MS} ms", added <= OLDEST_MS),
+    )
 
 
-def _quantiles(costs: list[Cost], settled: bool) -> tuple[float, float]:
-    """Milliseconds: the medians over the rounds of each round's p50 and p99."""
-    ages = [cost.settled_us if settled else cost.ages_us for cost in costs]
-    p50 = statistics.median(percentile(round_, 50) for round_ in ages)
-    p99 = statistics.median(percentile(round_, 99) for round_ in ages)
+def ages_ms(costs: list[Cost], *, settled: bool) -> tuple[float, float]:
+    """p50 and p99 of the tokens' ages."""
+    p50, p99 = median_quantiles(cost.ages_us(settled=settled) for cost in costs)
     return p50 / 1000, p99 / 1000
 
 
-def _memory(what: str, ours: list[Cost], theirs: list[Cost]) -> Row:
-    mine = max(cost.rss_mb for cost in ours)
-    other = f"nginx: {max(cost.rss_mb for cost in theirs):.0f} MB" if theirs else "–"
-    return Row(f"{what}: memory of the server", "–", f"{mine:.0f} MB", other)
+def _memory(taken: Rounds) -> Row:
+    mine = max(cost.rss_mb for cost in taken.ours)
+    other = [cost.rss_mb for cost in taken.theirs]
+    return Row(
+        f"{taken.what}: memory of the server",
+        "–",
+        f"{mine:.0f} MB",
+        f"nginx: {max(other):.0f} MB" if other else NO_NGINX,
+        goal(f"≤ {MOST_MB} MB", mine <= MOST_MB),
+    )
+
+
+def _wire(taken: Rounds) -> Row:
+    chars, mine = taken.order.chars, statistics.median(cost.wire for cost in taken.ours)
+    other = [cost.wire for cost in taken.theirs]
+    return Row(
+        f"{taken.what} of {chars} characters: bytes on the wire for a byte of text",
+        f"{statistics.median(other) / mine:.1f} (nginx ÷ product)" if other else "–",
+        f"{mine:.2f}",
+        f"nginx: {statistics.median(other):.2f}" if other else NO_NGINX,
+        goal(f"≤ {WIDEST}", mine <= WIDEST),
+    )

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-HEADINGS = ("what", "ratio", "the product", "compared with")
+HEADINGS = ("what", "goal", "ratio", "the product", "compared with")
+REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,27 @@ class Row:
     ratio: str
     ours: str
     theirs: str
+    goal: str = "–"
 
-    def cells(self) -> tuple[str, str, str, str]:
-        return self.what, self.ratio, self.ours, self.theirs
+    def cells(self) -> tuple[str, ...]:
+        """In the order of the headings."""
+        return self.what, self.goal, self.ratio, self.ours, self.theirs
+
+
+def goal(wanted: str, *met: bool) -> str:
+    """A goal, and whether all that it asks for is met."""
+    return f"{wanted}: {'met' if all(met) else 'MISSED'}"
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    return percentile(values, 50), percentile(values, 99)
+
+
+def median_quantiles(rounds: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """The medians over the rounds of each round's p50 and p99."""
+    p50s, p99s = zip(*map(quantiles, rounds), strict=True)
+    return statistics.median(p50s), statistics.median(p99s)
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
@@ -59,17 +78,42 @@ READING = """\
 Ratios travel, digits do not: whatever is compared ran in turn, round by round, in the same
 minutes on the same machine, and a ratio is the median of the rounds' ratios.
 
+* **Goal**: what this project wants of itself, and whether the figure beside it reaches it.
+  A line without a goal is there to be compared.
 * **CPU for a streamed token**: CPU time of the server's processes, divided by the tokens relayed.
   nginx with `proxy_buffering off` relays the same upstream and keeps nothing; the product parses
   every token and has it on disk before it is shown. Above 1.00 the product is the cheaper one.
 * **Age of a token**: from the moment the upstream sent it to the moment the client had it; each
   token carries its time of sending. The product commits all running answers together every
   `FLUSH_MS` (50) milliseconds, so a token waits 25 ms on average for its commit, by design.
+  *Once all run*: without the first two seconds of each stream.
+* **Bytes on the wire**: all bytes that the client's sockets received, the HTTP heads and the
+  lengths of the chunks included, divided by the bytes of the text in them. A token of 21
+  characters is the bench's own, with its number and time; one of 4 is about what a model says on
+  average. The vendor wraps every token in its own chunk and nginx forwards that; the product
+  makes one frame of the tokens of a tick.
+* **A crowd that arrives**: a thousand streams, each on a connection that it opens at its own
+  moment of the half second; the clock of a stream runs from opening its connection to its first
+  token, the durable accept of its question included. Tokens of those that are already there flow
+  meanwhile. Each round has a fresh product and a fresh nginx, both warmed with 50 chats. Here the
+  load's core is judged for the half second alone too, and the figure of nginx is refused if
+  that was too busy.
+* **Share of one core once all run**: CPU time of the server from a second after the last stream has
+  begun until the first one ends, divided by that time.
+* **Memory for a held stream**: resident memory a second after the last stream of the crowd has
+  begun, less that of the same server when the 50 chats of the warm-up had ended, divided by the
+  streams. It holds both connections, the reader and the running log. Each answer then has some 30
+  tokens, less than 1 kB of text, so that it is the stream that is measured.
 * **First token**: one stream at a time; the same question directly to the upstream, then through
   the product, and the difference of each pair. The durable accept of the question is part of it.
 * **Accepting**: a session is created and committed (`synchronous=FULL`) before the answer. It is
   compared with `fdatasync` of 4 KiB in the same folder, the least that a durable commit costs.
 * **As fast as it can**: the upstream does not pace itself; every token still goes through the log.
+* **A page of 20 messages**: `GET /api/v1/sessions/{id}`, one after the other on one connection, of
+  random sessions of a file with 50,000 sessions of 20 messages of 200 characters, every second
+  one an answer with its generation. Beside it the same file by an application of FastAPI,
+  SQLAlchemy's asynchronous ORM and Pydantic (`bench/orm.py`), run by the same uvicorn; both say
+  the same JSON, which is compared first. CPU time of the server's process for a page.
 * **Start and memory**: compared with a FastAPI application that has one route and nothing else.
 
 Server and load run on different cores where there are two. Every byte of every stream is checked.

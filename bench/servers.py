@@ -3,7 +3,8 @@
 Servers(folder) ─┬─ upstream  python -m bench.upstream        on the load's core
                  ├─ nginx     proxy_pass, buffering off       on the server's core
                  ├─ product   python main.py                  on the server's core
-                 └─ bare      python -m bench.bare            on the server's core
+                 ├─ bare      python -m bench.bare            on the server's core
+                 └─ orm       python -m bench.orm             on the server's core
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STOP_S = 20.0
 Env = dict[str, str]
 
 NGINX = """
-daemon off; {user} worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
+daemon off; {user} worker_processes 1; pid {folder}/{port}.pid; error_log {folder}/{port}.err warn;
 events {{ worker_connections 4096; }}
 http {{
     access_log off; keepalive_requests 1000000; keepalive_timeout 300s;
@@ -40,7 +41,7 @@ http {{
         server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000;
     }}
     server {{
-        listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{port} backlog=2048;
         location / {{
             proxy_pass http://vendor; proxy_buffering off; proxy_http_version 1.1;
             proxy_set_header Connection "";
@@ -101,6 +102,12 @@ class Servers:
         command = [sys.executable, "-m", "bench.bare", str(port)]
         return await self._start(command, port, self._cores.server, {})
 
+    async def orm(self, database: Path) -> Server:
+        """The page of a session, answered with SQLAlchemy's ORM and Pydantic."""
+        port = _free_port()
+        command = [sys.executable, "-m", "bench.orm", str(port), str(database)]
+        return await self._start(command, port, self._cores.server, {})
+
     async def product(self, upstream: Server | None = None, **settings: str) -> Server:
         """The product with a fresh database. Without an upstream it has no DeepSeek key."""
         port = _free_port()
@@ -118,7 +125,7 @@ class Servers:
         if program is None:
             return None
         port = _free_port()
-        config = self._folder / "nginx.conf"
+        config = self._folder / f"{port}.conf"
         user = "user root;" if os.geteuid() == 0 else ""
         text = NGINX.format(folder=self._folder, user=user, port=port, upstream=upstream.port)
         config.write_text(text, "utf-8")

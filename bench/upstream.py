@@ -1,7 +1,8 @@
 """A cheap DeepSeek for measuring: it streams as many tokens as it is asked for, at the asked rate.
 
-    "… count=500 rate=50 …" in the question ──▶ 500 chunks, one every 20 ms, each its own write
-    each chunk's text is one Record: its number and the microsecond at which it was sent
+    "… count=500 rate=50 chars=21" in the question ─▶ 500 chunks, each its own write, one every
+    20 ms; each chunk's text is one record: its number and the microsecond at which it was
+    sent, or, of 4 characters, the number alone
 
 Rate 0 means: as fast as the connection takes it. It answers nothing else and checks nothing: the
 stand-in under standins/ is the one that behaves like the vendor; this one must cost little, since
@@ -14,9 +15,11 @@ import asyncio
 import re
 import sys
 import time
+from heapq import heappop, heappush, heapreplace
 
 RECORD_CHARS = 21
-ORDER = re.compile(rb"count=(\d+) rate=(\d+)")
+SHORT_CHARS = 4
+ORDER = re.compile(rb"count=(\d+) rate=(\d+)(?: chars=(\d+))?")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 BURST = 64  # tokens of one write at rate 0
 
@@ -38,9 +41,12 @@ LAST = (
 )
 
 
-def record(number: int) -> bytes:
-    """What one token says: number, colon, microseconds of the monotonic clock, blank."""
-    return b"%05d:%014d " % (number, time.monotonic_ns() // 1000)
+def record(number: int, chars: int) -> bytes:
+    """What one token says: number, colon, microseconds of the monotonic clock, blank; or, where
+    that is too long, the number's last three digits and a blank."""
+    if chars == SHORT_CHARS:
+        return b"%03d " % (number % 1000)
+    return b"%05d:%014d " % (number % 100_000, time.monotonic_ns() // 1000)
 
 
 def chunk(payload: bytes) -> bytes:
@@ -48,13 +54,48 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(payload), payload)
 
 
-class Connection(asyncio.Protocol):
-    """One kept connection; it answers one request after the other."""
+class Pacer:
+    """Gives every paced stream its turn: one timer for all of them, since one each costs more
+    than the tokens."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._turns: list[tuple[float, int, Connection]] = []  # a heap; the number breaks ties
+        self._next = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, at: float, stream: Connection) -> None:
+        """Let the stream speak from that moment of the loop's clock on."""
+        self._next += 1
+        heappush(self._turns, (at, self._next, stream))
+        self._set()
+
+    def _run(self) -> None:
+        now, turns = self._loop.time(), self._turns
+        while turns and turns[0][0] <= now:
+            _, number, stream = turns[0]
+            again = stream.speak()
+            if again is None:
+                heappop(turns)
+            else:
+                heapreplace(turns, (again, number, stream))
+        self._set()
+
+    def _set(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._turns[0][0], self._run) if self._turns else None
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection; it answers one request after the other."""
+
+    def __init__(self, pacer: Pacer) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pacer = pacer
         self._received = b""
         self._sent = self._count = self._rate = 0
+        self._chars = RECORD_CHARS
         self._begun = 0.0
         self._paused = False
         self._transport: asyncio.Transport
@@ -71,11 +112,15 @@ class Connection(asyncio.Protocol):
             return
         self._received = b""
         order = ORDER.search(body)
-        self._count, self._rate = (int(order[1]), int(order[2])) if order else (1, 0)
+        count, rate, chars = order.groups() if order else (1, 0, None)
+        self._count, self._rate, self._chars = int(count), int(rate), int(chars or RECORD_CHARS)
         self._sent = 0
         self._begun = self._loop.time()
         self._transport.write(HEAD)
-        self._next()
+        if self._rate:
+            self._pacer.add(self._begun, self)
+        else:
+            self._pour()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -83,27 +128,36 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         if not self._rate and self._sent < self._count:
-            self._next()
+            self._pour()
 
-    def _next(self) -> None:
+    def speak(self) -> float | None:
+        """Send one token; when the next one is due, None if there is none."""
+        if self._transport.is_closing():
+            return None
+        self._send(1)
+        return None if self._sent == self._count else self._begun + self._sent / self._rate
+
+    def _pour(self) -> None:
         if self._transport.is_closing():
             return
-        more = 1 if self._rate else min(BURST, self._count - self._sent)
+        self._send(min(BURST, self._count - self._sent))
+        if self._sent < self._count and not self._paused:
+            self._loop.call_soon(self._pour)
+
+    def _send(self, more: int) -> None:
         numbers = range(self._sent, self._sent + more)
-        self._transport.write(b"".join(chunk(EVENT % record(number)) for number in numbers))
+        events = (EVENT % record(number, self._chars) for number in numbers)
+        self._transport.write(b"".join(map(chunk, events)))
         self._sent += more
         if self._sent == self._count:
             self._transport.write(chunk(LAST % (self._count, self._count + 9)) + b"0\r\n\r\n")
-        elif self._rate:
-            self._loop.call_at(self._begun + self._sent / self._rate, self._next)
-        elif not self._paused:
-            self._loop.call_soon(self._next)
 
 
 async def serve(port: int) -> None:
     """Serve on a loopback port until cancelled."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Connection, "127.0.0.1", port, backlog=1024)
+    pacer = Pacer()
+    server = await loop.create_server(lambda: Connection(pacer), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
