@@ -93,9 +93,10 @@ class Edge:
 
 def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
     """`receive` that raises 413 where the body is, or says that it will be, over the limit."""
-    declared = next((text for name, text in scope["headers"] if name == b"content-length"), b"")
-    size = int(declared) if declared.isdigit() else 0
-    read = 0
+    size = read = 0
+    for name, text in scope["headers"]:
+        if name == b"content-length" and text.isdigit():
+            size = int(text)
 
     async def bounded() -> Message:
         nonlocal read

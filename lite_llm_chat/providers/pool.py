@@ -49,9 +49,7 @@ class Pool:
             loop = asyncio.get_running_loop()
             context = await self._tls() if origin.tls else None
             addresses = await self._resolved(origin.host, origin.port)
-            plain = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=SECOND_ADDRESS_S, interleave=1
-            )
+            plain = await _connected(addresses)
             _, connection = await loop.create_connection(
                 lambda: Connection(None if origin.tls else plain),
                 sock=plain,
@@ -119,6 +117,25 @@ class Pool:
         if self._context is None:
             self._context = await asyncio.to_thread(ssl.create_default_context)
         return self._context
+
+
+async def _connected(addresses: _Addresses) -> socket.socket:
+    """A connected socket. Raises OSError."""
+    if len(addresses) > 1:
+        return await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=SECOND_ADDRESS_S, interleave=1
+        )
+    [(family, kind, protocol, _, address)] = addresses
+    plain = socket.socket(family, kind, protocol)
+    connected = False
+    try:
+        plain.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(plain, address)
+        connected = True
+        return plain
+    finally:
+        if not connected:
+            plain.close()
 
 
 def _numeric(host: str, port: int) -> _Addresses:

@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
@@ -133,16 +134,11 @@ async def _asked(connection: Connection, request: bytes) -> Head:
 def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
     """Where to send a POST, and its bytes. Raises UpstreamError for a URL that is none."""
     try:
-        url = urlsplit(endpoint.url)
-        host = (url.hostname or "").encode("idna").decode()
-        port = url.port or _PORTS[url.scheme]
+        origin, host, target = _place(endpoint.url)
     except (ValueError, KeyError) as error:
         raise _no_url(endpoint.who) from error
-    if not host:
-        raise _no_url(endpoint.who)
-    shown = f"[{host}]" if ":" in host else host
     headers = {
-        "host": shown if port == _PORTS[url.scheme] else f"{shown}:{port}",
+        "host": host,
         "content-type": "application/json",
         "content-length": str(len(body)),
         "accept": "text/event-stream",
@@ -150,7 +146,6 @@ def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
         "user-agent": "lite-llm-chat",
         **endpoint.headers,
     }
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if any(not line.isprintable() for line in lines):
         raise _unreachable(
@@ -159,7 +154,22 @@ def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
             False,
         )
     head = "\r\n".join([*lines, "\r\n"])
-    return Origin(host, port, url.scheme == "https"), head.encode() + body
+    return origin, head.encode() + body
+
+
+@lru_cache
+def _place(address: str) -> tuple[Origin, str, str]:
+    """What a URL says: where to connect, the Host header, the target. Raises ValueError or
+    KeyError."""
+    url = urlsplit(address)
+    host = (url.hostname or "").encode("idna").decode()
+    port = url.port or _PORTS[url.scheme]
+    if not host:
+        raise ValueError(address)
+    shown = f"[{host}]" if ":" in host else host
+    header = shown if port == _PORTS[url.scheme] else f"{shown}:{port}"
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    return Origin(host, port, url.scheme == "https"), header, target
 
 
 class Reply:
