@@ -23,6 +23,12 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _written(moment: datetime) -> datetime | str:
+    """The moment as `encoded` writes it: `_iso` of it, ten times as fast unless it is a whole
+    second."""
+    return moment if moment.microsecond else _iso(moment)
+
+
 Moment = Annotated[datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
 
 
@@ -44,8 +50,8 @@ def session_fields(session: Session) -> Fields:
         "title": session.title,
         "provider": session.provider,
         "model": session.model,
-        "created_at": _iso(session.created_at),
-        "updated_at": _iso(session.updated_at),
+        "created_at": _written(session.created_at),
+        "updated_at": _written(session.updated_at),
         "message_count": session.message_count,
     }
 
@@ -57,7 +63,7 @@ def message_fields(message: Message) -> Fields:
         "id": message.id,
         "role": message.role,
         "content": message.content,
-        "created_at": _iso(message.created_at),
+        "created_at": _written(message.created_at),
         "provider": message.provider,
         "model": message.model,
         "thought_process": message.reasoning,
