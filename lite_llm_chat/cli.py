@@ -13,6 +13,7 @@ import errno
 import ipaddress
 import logging
 import math
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from .config import Settings, load_settings
 from .errors import StartupError
 from .store.backup import BackupError, back_up, restore
 from .store.location import Location
+
+OPEN_FILES = 65_536
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -100,6 +103,7 @@ def _restore(settings: Settings, backup: Path) -> int:
 
 def serve(settings: Settings) -> int:
     """Listen on HOST and PORT until a signal ends it. Raises StartupError."""
+    _allow_many_files()
     app = create_app(settings)
     listener = _bind(settings.host, settings.port)
     config = uvicorn.Config(
@@ -121,6 +125,16 @@ def serve(settings: Settings) -> int:
     finally:
         listener.close()
     return 0 if server.started else 1
+
+
+def _allow_many_files() -> None:
+    """As many open files as the system lets us, up to OPEN_FILES: an answer takes two, and the
+    usual 1,024 would be used up by 500 of them."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with contextlib.suppress(ValueError, OSError):  # some systems do not grant what they name
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class _Server(uvicorn.Server):

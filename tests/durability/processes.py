@@ -97,6 +97,12 @@ class Server:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The number of the last process that was launched."""
+        assert self._process is not None
+        return self._process.pid
+
     async def launch(self) -> None:
         """Make the process; it does not answer yet."""
         with self._output.open("ab") as out:

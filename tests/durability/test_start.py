@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from lite_llm_chat.cli import OPEN_FILES
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.store import location
 from lite_llm_chat.store.database import Database
@@ -54,6 +57,19 @@ async def test_a_file_is_free_again_after_its_server_was_killed(tmp_path: Path) 
         await first.kill()
         async with Server("main", tmp_path) as second:
             assert second.running
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows another process's limits")
+async def test_a_server_takes_as_many_open_files_as_it_may(tmp_path: Path) -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    server = Server("main", tmp_path)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+        async with server:
+            now, _ = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+    assert now == (OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most))
 
 
 async def test_a_taken_port_is_named_and_nothing_is_touched(tmp_path: Path) -> None:
