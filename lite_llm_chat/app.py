@@ -30,7 +30,7 @@ from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status
 from .api.deps import Parts
-from .api.front import Application, Limits
+from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .catalog import Catalog
 from .chat import Chat, Stamps
@@ -79,13 +79,13 @@ def create_app(settings: Settings | None = None) -> Application:
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    limits = Limits(
+    options = FrontOptions(
         settings.api_prefix,
         settings.cors_origins,
         settings.max_body_bytes,
         settings.max_upload_bytes,
     )
-    return Application(app, limits, slow)
+    return Application(app, options, slow)
 
 
 def application() -> Application:

@@ -115,7 +115,6 @@ def serve(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks where a request came from
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
     )
     server = _Server(config, lambda: _greeting(settings, listener, *who_answers(app)))

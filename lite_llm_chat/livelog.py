@@ -36,7 +36,7 @@ class LiveLog:
         "pending_size",
         "readers",
         "seq",
-    )  # fmt: skip
+    )
 
     def __init__(self, generation_id: str) -> None:
         self.id = generation_id

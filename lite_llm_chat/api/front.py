@@ -24,7 +24,7 @@ FORM_BYTES = 65_536  # what a form adds to the file in it
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FrontOptions:
     """What the front must know: which origins may ask, and how many bytes at once."""
 
     api_prefix: str
@@ -36,22 +36,22 @@ class Limits:
 class Application:
     """What a web server calls. `framework` has the routes, their description and the state."""
 
-    def __init__(self, framework: FastAPI, limits: Limits, slow: SlowReaders) -> None:
+    def __init__(self, framework: FastAPI, options: FrontOptions, slow: SlowReaders) -> None:
         self.framework = framework
-        layers: ASGIApp = Shortcut(framework, limits.api_prefix)
+        layers: ASGIApp = Shortcut(framework, options.api_prefix)
         layers = ServerErrorMiddleware(layers, framework.exception_handlers[Exception])
-        if limits.cors_origins:
+        if options.cors_origins:
             layers = CORSMiddleware(
                 layers,
-                allow_origins=list(limits.cors_origins),
+                allow_origins=list(options.cors_origins),
                 allow_methods=["*"],
                 allow_headers=["*"],
                 expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
             )
         self._front = Edge(
             layers,
-            max_body_bytes=limits.max_body_bytes,
-            larger={f"{limits.api_prefix}/upload": limits.max_upload_bytes + FORM_BYTES},
+            max_body_bytes=options.max_body_bytes,
+            larger={f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES},
             slow=slow,
         )
 

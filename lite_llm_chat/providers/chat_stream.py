@@ -111,7 +111,7 @@ class ChatDecoder:
         "_usage",
         "failure",
         "finished",
-    )  # fmt: skip
+    )
 
     def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
         self.failure: UpstreamError | None = None

@@ -51,7 +51,7 @@ class SseSplitter:
         "_held_bytes",
         "_max_bytes",
         "comments",
-    )  # fmt: skip
+    )
 
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
         self.comments = 0

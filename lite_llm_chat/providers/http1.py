@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "lost",
         "over",
-    )  # fmt: skip
+    )
 
     def __init__(self, plain: socket.socket | None) -> None:
         self.heard = False  # True once a byte of the present reply has come
