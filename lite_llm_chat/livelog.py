@@ -17,7 +17,7 @@ from .domain import Ended, Event, Reasoning, Text
 _PIECES = (Text, Reasoning)
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
 EVENT_CHARS = 16 * 1024  # characters of one event: what a reader must be given in one go
-PAGE_CHARS = 32 * 1024  # characters that a reader is given at once
+PAGE_CHARS = 16 * 1024  # characters that a reader is given at once
 
 
 class LiveLog:

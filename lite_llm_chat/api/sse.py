@@ -44,7 +44,7 @@ def dump(value: Mapping[str, object]) -> str:
     return text if text.isascii() else text.translate(_LINE_BREAKERS)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _piece(key: str, text: str) -> bytes:
     """The data line of a piece of an answer, the same in both dialects: made once, however many
     readers it goes to."""

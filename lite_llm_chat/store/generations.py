@@ -35,7 +35,7 @@ from .codec import (
 from .tables import events, generations
 
 EVENT_PAGE = 500  # rows of a log read at a time …
-EVENT_PAGE_CHARS = 32 * 1024  # … or as many as have so much text, at least one
+EVENT_PAGE_CHARS = 16 * 1024  # … or as many as have so much text, at least one
 
 _LIVE = "status IN ('queued', 'running')"
 _GENERATIONS = (
