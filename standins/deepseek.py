@@ -105,6 +105,7 @@ class DeepSeekStandIn:
         self._queue: deque[tuple[Played, ...]] = deque()
         self._always: tuple[Played, ...] = ()
         self._seen: Counter[Choice] = Counter()
+        self._answering: dict[int, tuple[Request, Exchange]] = {}  # by the request's number
         self._gates = Gates()
         self._server.reading_pause = self._reading_pause
 
@@ -185,6 +186,10 @@ class DeepSeekStandIn:
         """The next client that left early and was not returned before."""
         return await self.disconnects.next(lambda _: True, within_s)
 
+    def under_way(self) -> list[tuple[Request, int]]:
+        """The requests that are being answered, each with how many tokens it has been sent."""
+        return [(request, exchange.tokens) for request, exchange in self._answering.values()]
+
     def report(self) -> dict[str, object]:
         """What happened, as JSON."""
         return {
@@ -211,6 +216,7 @@ class DeepSeekStandIn:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         if not request.path.startswith("/_control"):
             self.requests.note(request)
+        self._answering[request.number] = request, exchange
         try:
             await self._player.play(self._reply(request), exchange)
         except asyncio.CancelledError:
@@ -219,6 +225,7 @@ class DeepSeekStandIn:
             raise
         finally:
             self.in_flight -= chat
+            del self._answering[request.number]
         if "close" in request.headers.get("connection", "") or request.version == "HTTP/1.0":
             exchange.close()
 

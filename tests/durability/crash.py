@@ -137,14 +137,16 @@ async def kill_once(
     async with aiohttp.ClientSession(server.url, connector=connector) as client:
         tasks = [asyncio.create_task(watch.watch(client)) for watch in watches]
         await asyncio.sleep(rng.uniform(0.05, 2.0))
+        sent = {
+            text_of(request.body["messages"][-1]["content"]): tokens  # type: ignore[index]
+            for request, tokens in upstream.under_way()
+        }
         await server.kill()
         await asyncio.wait(tasks, timeout=10)
         for task in tasks:
             assert task.done(), "a reader of a killed server still waits"
             task.result()
     await until(lambda: upstream.in_flight == 0)
-    sent = {text_of(gone.request.body["messages"][-1]["content"]): gone.tokens  # type: ignore[index]
-            for gone in upstream.disconnects}  # fmt: skip
     upstream.reset()
     await server.start()
     damage.kills += 1
