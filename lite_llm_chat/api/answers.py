@@ -9,9 +9,9 @@ All three read the same log; only what is sent differs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -59,12 +59,12 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
             parts.chat.cancel_soon(ticket.generation_id)
 
     if asked.stream:
-        return sse.EventStream(plain_stream(parts, ticket), headers, over)
+        return sse.EventStream(partial(plain_stream, parts, ticket), headers, over)
     message: Message | None = None
     try:
-        message = await sse.while_connected(
-            request.receive, parts.chat.answer(ticket.generation_id)
-        )
+        answer = parts.chat.answer(ticket.generation_id)
+        client = sse.client_of(request.scope)
+        message = await sse.while_connected(request.receive, answer, client)
     finally:
         over(message is None)
     if message is None:
@@ -100,8 +100,8 @@ def _failure(message: Message, code: str, detail: str, where: dict[str, object])
     return error
 
 
-async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, None]:
-    """The log in the dialect of POST /chat, from its start."""
+async def plain_stream(parts: Parts, ticket: Ticket, put: sse.Put) -> bool:
+    """Tell the log in the dialect of POST /chat, from its start; True when that is done."""
     if ticket.replayed:  # only then may the log be so old that it was pruned
         generation = await parts.chat.generation(ticket.generation_id)
         if generation.ended is not None and not generation.logged:
@@ -109,21 +109,23 @@ async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, No
             started = Started(
                 generation.session_id, message.id, generation.provider, generation.model
             )
-            yield sse.plain_snapshot(message, started, generation.ended)
-            return
+            await put(sse.plain_snapshot(message, started, generation.ended))
+            return True
     last: Event | None = None
     groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)
     try:
-        async with aclosing(groups):
-            async for group in groups:
-                yield b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
-                last = group[-1] if group else last
+        async for group in groups:
+            await put(b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE)
+            last = group[-1] if group else last
     except StorageUnavailable as error:
-        yield sse.data({"error": error.detail, "code": error.code})
-        return
+        await put(sse.data({"error": error.detail, "code": error.code}))
+        return True
+    finally:
+        await groups.aclose()
     if last is None or not isinstance(last.body, Ended):
         fault = _broken_off(parts)
-        yield sse.data({"error": fault.detail, "code": fault.code})
+        await put(sse.data({"error": fault.detail, "code": fault.code}))
+    return True
 
 
 def _broken_off(parts: Parts) -> Fault:
@@ -151,32 +153,35 @@ class View:
         return self.there - 1 if self.ended and self.after < self.there else self.there
 
 
-async def numbered_stream(parts: Parts, view: View) -> AsyncGenerator[bytes, None]:
-    """The log after a number: what is there, `caught_up` once, then what comes."""
+async def numbered_stream(parts: Parts, view: View, put: sse.Put) -> bool:
+    """Tell the log after a number: what is there, `caught_up` once, then what comes; True when
+    that is done."""
     if not view.generation.logged:
         if view.after < view.there:
             message = MessageOut.of(await message_of(parts, view.generation))
             seq = f"{view.scope}{view.there}"
-            yield sse.named("snapshot", message.model_dump(mode="json"), seq)
-        yield sse.named("caught_up", {"seq": view.there})
-        return
+            await put(sse.named("snapshot", message.model_dump(mode="json"), seq))
+        await put(sse.named("caught_up", {"seq": view.there}))
+        return True
     if view.after >= view.caught_up_at:
-        yield sse.named("caught_up", {"seq": view.caught_up_at})
+        await put(sse.named("caught_up", {"seq": view.caught_up_at}))
     if view.ended and view.after >= view.there:
-        return
+        return True
     over = False
     groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
     try:
-        async with aclosing(groups):
-            async for group in groups:
-                yield b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE
-                over = bool(group) and isinstance(group[-1].body, Ended)
+        async for group in groups:
+            await put(b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE)
+            over = bool(group) and isinstance(group[-1].body, Ended)
     except StorageUnavailable as error:
-        yield sse.named("shutdown", {"code": error.code, "detail": error.detail})
-        return
+        await put(sse.named("shutdown", {"code": error.code, "detail": error.detail}))
+        return True
+    finally:
+        await groups.aclose()
     if not over:
         fault = _broken_off(parts)
-        yield sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
+        await put(sse.named("shutdown", {"code": fault.code, "detail": fault.detail}))
+    return True
 
 
 def _frames(view: View, group: Sequence[Event]) -> Iterator[bytes]:

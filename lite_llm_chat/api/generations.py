@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -88,7 +89,7 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
 def _follow(parts: Parts, generation: Generation, after: int, scope: str = "") -> Response:
     there = parts.chat.check_cursor(generation, after)
     view = answers.View(generation, after, there, scope)
-    frames = answers.numbered_stream(parts, view)
+    frames = partial(answers.numbered_stream, parts, view)
     return sse.EventStream(frames, {"x-generation-id": generation.id})
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,6 +23,7 @@ from ..domain import Body, Ended, Event, Message, Reasoning, Started, Text
 from .replies import UsageOut
 
 T = TypeVar("T")
+Put = Callable[[bytes], Awaitable[None]]  # sends a chunk
 
 KEEP_ALIVE = b": keep-alive\n\n"
 HEADERS = {
@@ -154,28 +155,71 @@ def _ending(ended: Ended) -> dict[str, object]:
 # ── sending ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def while_connected(receive: Receive, work: Awaitable[T]) -> T | None:
-    """The work's result, or None if the client left first; then the work is cancelled."""
-    me = asyncio.current_task()
-    assert me is not None
-    over = given_up = False
+class Client(Protocol):
+    """The connection of a client, where the web server tells of it (see `web.py`)."""
 
-    def left(watch: asyncio.Task[None]) -> None:
-        nonlocal given_up
-        if not (over or watch.cancelled()) and watch.exception() is None:
-            given_up = me.cancel()
+    def hold(self, left: Callable[[], None]) -> None:
+        """Call `left` once the client has left."""
 
-    watch = asyncio.create_task(_left(receive), name="client-watch")
-    watch.add_done_callback(left)
+    def let_go(self) -> None:
+        """Call nobody any more."""
+
+
+def client_of(scope: Scope) -> Client | None:
+    """Who asked, if the web server is one that tells."""
+    client: Client | None = scope["state"].get("client")
+    return client
+
+
+class _Asker:
+    """A task that is cancelled when its client leaves, while it does what the client asked for."""
+
+    __slots__ = ("_task", "_watching", "given_up")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._watching = True
+        self.given_up = False
+
+    def left(self, watch: asyncio.Task[None] | None = None) -> None:
+        """The client has left, unless what watches for that was broken."""
+        if watch is not None and (watch.cancelled() or watch.exception() is not None):
+            return
+        if self._watching and self._task is not None:
+            self.given_up = self._task.cancel()
+
+    def done(self) -> None:
+        """What comes now is not cancelled."""
+        self._watching = False
+
+    def uncancel(self) -> int:
+        """How many others have cancelled the task."""
+        return 0 if self._task is None else self._task.uncancel()
+
+
+async def while_connected(
+    receive: Receive, work: Awaitable[T], client: Client | None = None
+) -> T | None:
+    """The work's result, or None if the client left first; then the work is cancelled. A client
+    that does not tell of its leaving is watched by a task."""
+    asker, watch = _Asker(), None
+    if client is not None:
+        client.hold(asker.left)
+    else:
+        watch = asyncio.create_task(_left(receive), name="client-watch")
+        watch.add_done_callback(asker.left)
     try:
         return await work
     except asyncio.CancelledError:
-        if not given_up or me.uncancel():  # somebody else cancelled it, or did so too
+        if not asker.given_up or asker.uncancel():  # somebody else cancelled it, or did so too
             raise
         return None
     finally:
-        over = True
-        watch.cancel()
+        asker.done()
+        if client is not None:
+            client.let_go()
+        if watch is not None:
+            watch.cancel()
 
 
 async def _left(receive: Receive) -> None:
@@ -184,11 +228,13 @@ async def _left(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """Sends frames until they end or the client leaves; `on_leave` is called if it left."""
+    """A response that is sent frame by frame. The layers call it as any response; it begins only
+    when they have been left, so that they cost a held stream nothing: `Edge` calls `send`.
+    `frames` tells all frames to what it is given; `on_end` hears whether the client left."""
 
     def __init__(
         self,
-        frames: AsyncGenerator[bytes, None],
+        frames: Callable[[Put], Awaitable[bool]],
         headers: Mapping[str, str] | None = None,
         on_end: Callable[[bool], None] | None = None,
     ) -> None:
@@ -197,21 +243,36 @@ class EventStream(Response):
         self.raw_headers = [*_RAW_HEADERS, *own]
         self._frames = frames
         self._on_end = on_end
+        self._through_layers: Send | None = None
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._through_layers = send
+        scope["state"]["stream"] = self
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The head, as the layers want it, then all frames, until the client leaves."""
         done: bool | None = None
         try:
-            done = await while_connected(receive, self._send(send))
+            await self._begin()
+            frames = self._frames(lambda chunk: send(_body(chunk)))
+            done = await while_connected(receive, frames, client_of(scope))
+            if done:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if self._on_end is not None:
                 self._on_end(done is None)
 
-    async def _send(self, send: Send) -> bool:
+    async def _begin(self) -> None:
+        send, self._through_layers = self._through_layers, None
+        assert send is not None
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        try:
-            async for chunk in self._frames:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        finally:
-            await self._frames.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        return True
+
+
+def begun(scope: Scope) -> EventStream | None:
+    """The stream that is the answer to a request, if it is one."""
+    stream: EventStream | None = scope["state"].pop("stream", None)
+    return stream
+
+
+def _body(chunk: bytes) -> dict[str, object]:
+    return {"type": "http.response.body", "body": chunk, "more_body": True}
