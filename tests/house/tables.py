@@ -48,7 +48,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors stamps config observe providers store catalog context eventlog engine"
         " turns chat api drain housekeeping"
     ),
-    "lite_llm_chat.cli": _ours("app config errors store"),
+    "lite_llm_chat.web": (),
+    "lite_llm_chat.cli": _ours("app config errors store web"),
     "main": _ours("app cli"),
     "standins": ("standins",),
     "bench": ("bench",),
@@ -77,7 +78,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": _ours("store"),
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
-    "httptools": _ours("providers.http1"),
+    "httptools": _ours("providers.http1 web"),
 }
 
 MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)
