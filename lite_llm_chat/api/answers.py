@@ -9,9 +9,8 @@ All three read the same log; only what is sent differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -52,24 +51,24 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         return JSONResponse(TicketOut.of(ticket).model_dump(mode="json"), 202, headers)
 
     leaving_stops = asked.on_disconnect == "cancel"
-
-    def over(left: bool) -> None:
-        parts.chat.leave(ticket)
-        if left and leaving_stops:
-            parts.chat.cancel_soon(ticket.generation_id)
-
     if asked.stream:
-        return sse.EventStream(partial(plain_stream, parts, ticket), headers, over)
+        return PlainStream(parts, ticket, headers, leaving_stops=leaving_stops)
     message: Message | None = None
     try:
         answer = parts.chat.answer(ticket.generation_id)
         client = sse.client_of(request.scope)
         message = await sse.while_connected(request.receive, answer, client)
     finally:
-        over(message is None)
+        _leave(parts, ticket, stop=leaving_stops and message is None)
     if message is None:
         return Response(status_code=499)
     return _whole(ticket, message, headers)
+
+
+def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
+    parts.chat.leave(ticket)
+    if stop:
+        parts.chat.cancel_soon(ticket.generation_id)
 
 
 def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Response:
@@ -100,32 +99,48 @@ def _failure(message: Message, code: str, detail: str, where: dict[str, object])
     return error
 
 
-async def plain_stream(parts: Parts, ticket: Ticket, put: sse.Put) -> bool:
-    """Tell the log in the dialect of POST /chat, from its start; True when that is done."""
-    if ticket.replayed:  # only then may the log be so old that it was pruned
-        generation = await parts.chat.generation(ticket.generation_id)
-        if generation.ended is not None and not generation.logged:
-            message = await message_of(parts, generation)
-            started = Started(
-                generation.session_id, message.id, generation.provider, generation.model
-            )
-            await put(sse.plain_snapshot(message, started, generation.ended))
-            return True
-    last: Event | None = None
-    groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)
-    try:
-        async for group in groups:
-            await put(b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE)
-            last = group[-1] if group else last
-    except StorageUnavailable as error:
-        await put(sse.data({"error": error.detail, "code": error.code}))
+class PlainStream(sse.EventStream):
+    """The log in the dialect of POST /chat, from its start."""
+
+    def __init__(
+        self, parts: Parts, ticket: Ticket, headers: Mapping[str, str], *, leaving_stops: bool
+    ) -> None:
+        super().__init__(headers)
+        self._parts = parts
+        self._ticket = ticket
+        self._leaving_stops = leaving_stops
+
+    async def frames(self) -> None:
+        if self._ticket.replayed and await self._whole():
+            return
+        last: Event | None = None
+        parts = self._parts
+        groups = parts.chat.follow(self._ticket.generation_id, 0, parts.keep_alive_s)
+        try:
+            async for group in groups:
+                await self.put(b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE)
+                last = group[-1] if group else last
+        except StorageUnavailable as error:
+            await self.put(sse.data({"error": error.detail, "code": error.code}))
+            return
+        finally:
+            await groups.aclose()
+        if last is None or not isinstance(last.body, Ended):
+            fault = _broken_off(parts)
+            await self.put(sse.data({"error": fault.detail, "code": fault.code}))
+
+    async def _whole(self) -> bool:
+        """Put the answer at once, if it is so old that its log was pruned."""
+        generation = await self._parts.chat.generation(self._ticket.generation_id)
+        if generation.ended is None or generation.logged:
+            return False
+        message = await message_of(self._parts, generation)
+        started = Started(generation.session_id, message.id, generation.provider, generation.model)
+        await self.put(sse.plain_snapshot(message, started, generation.ended))
         return True
-    finally:
-        await groups.aclose()
-    if last is None or not isinstance(last.body, Ended):
-        fault = _broken_off(parts)
-        await put(sse.data({"error": fault.detail, "code": fault.code}))
-    return True
+
+    def over(self, *, left: bool) -> None:
+        _leave(self._parts, self._ticket, stop=left and self._leaving_stops)
 
 
 def _broken_off(parts: Parts) -> Fault:
@@ -153,35 +168,45 @@ class View:
         return self.there - 1 if self.ended and self.after < self.there else self.there
 
 
-async def numbered_stream(parts: Parts, view: View, put: sse.Put) -> bool:
-    """Tell the log after a number: what is there, `caught_up` once, then what comes; True when
-    that is done."""
-    if not view.generation.logged:
+class NumberedStream(sse.EventStream):
+    """The log after a number: what is there, `caught_up` once, then what comes."""
+
+    def __init__(self, parts: Parts, view: View) -> None:
+        super().__init__({"x-generation-id": view.generation.id})
+        self._parts = parts
+        self._view = view
+
+    async def frames(self) -> None:
+        view, parts = self._view, self._parts
+        if not view.generation.logged:
+            await self._snapshot()
+            return
+        if view.after >= view.caught_up_at:
+            await self.put(sse.named("caught_up", {"seq": view.caught_up_at}))
+        if view.ended and view.after >= view.there:
+            return
+        over = False
+        groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
+        try:
+            async for group in groups:
+                await self.put(b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE)
+                over = bool(group) and isinstance(group[-1].body, Ended)
+        except StorageUnavailable as error:
+            await self.put(sse.named("shutdown", {"code": error.code, "detail": error.detail}))
+            return
+        finally:
+            await groups.aclose()
+        if not over:
+            fault = _broken_off(parts)
+            await self.put(sse.named("shutdown", {"code": fault.code, "detail": fault.detail}))
+
+    async def _snapshot(self) -> None:
+        view = self._view
         if view.after < view.there:
-            message = MessageOut.of(await message_of(parts, view.generation))
+            message = MessageOut.of(await message_of(self._parts, view.generation))
             seq = f"{view.scope}{view.there}"
-            await put(sse.named("snapshot", message.model_dump(mode="json"), seq))
-        await put(sse.named("caught_up", {"seq": view.there}))
-        return True
-    if view.after >= view.caught_up_at:
-        await put(sse.named("caught_up", {"seq": view.caught_up_at}))
-    if view.ended and view.after >= view.there:
-        return True
-    over = False
-    groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
-    try:
-        async for group in groups:
-            await put(b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE)
-            over = bool(group) and isinstance(group[-1].body, Ended)
-    except StorageUnavailable as error:
-        await put(sse.named("shutdown", {"code": error.code, "detail": error.detail}))
-        return True
-    finally:
-        await groups.aclose()
-    if not over:
-        fault = _broken_off(parts)
-        await put(sse.named("shutdown", {"code": fault.code, "detail": fault.detail}))
-    return True
+            await self.put(sse.named("snapshot", message.model_dump(mode="json"), seq))
+        await self.put(sse.named("caught_up", {"seq": view.there}))
 
 
 def _frames(view: View, group: Sequence[Event]) -> Iterator[bytes]:

@@ -23,7 +23,6 @@ from ..domain import Body, Ended, Event, Message, Reasoning, Started, Text
 from .replies import UsageOut
 
 T = TypeVar("T")
-Put = Callable[[bytes], Awaitable[None]]  # sends a chunk
 
 KEEP_ALIVE = b": keep-alive\n\n"
 HEADERS = {
@@ -172,54 +171,52 @@ def client_of(scope: Scope) -> Client | None:
 
 
 class _Asker:
-    """A task that is cancelled when its client leaves, while it does what the client asked for."""
+    """A task whose block is given up when its client leaves. A client that does not tell of its
+    leaving is watched by another task."""
 
-    __slots__ = ("_task", "_watching", "given_up")
+    __slots__ = ("_client", "_task", "_watch", "given_up")
 
-    def __init__(self) -> None:
+    def __init__(self, receive: Receive, client: Client | None) -> None:
         self._task = asyncio.current_task()
-        self._watching = True
+        self._client = client
+        self._watch: asyncio.Task[None] | None = None
         self.given_up = False
+        if client is not None:
+            client.hold(self._give_up)
+        else:
+            self._watch = asyncio.create_task(_left(receive), name="client-watch")
+            self._watch.add_done_callback(self._look)
 
-    def left(self, watch: asyncio.Task[None] | None = None) -> None:
-        """The client has left, unless what watches for that was broken."""
-        if watch is not None and (watch.cancelled() or watch.exception() is not None):
-            return
-        if self._watching and self._task is not None:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> bool:
+        task, self._task = self._task, None
+        assert task is not None
+        if self._client is not None:
+            self._client.let_go()
+        if self._watch is not None:
+            self._watch.cancel()
+        if not self.given_up or not isinstance(error, asyncio.CancelledError):
+            return False
+        return not task.uncancel()  # unless somebody else cancelled it too
+
+    def _look(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and watch.exception() is None:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
             self.given_up = self._task.cancel()
-
-    def done(self) -> None:
-        """What comes now is not cancelled."""
-        self._watching = False
-
-    def uncancel(self) -> int:
-        """How many others have cancelled the task."""
-        return 0 if self._task is None else self._task.uncancel()
 
 
 async def while_connected(
     receive: Receive, work: Awaitable[T], client: Client | None = None
 ) -> T | None:
-    """The work's result, or None if the client left first; then the work is cancelled. A client
-    that does not tell of its leaving is watched by a task."""
-    asker, watch = _Asker(), None
-    if client is not None:
-        client.hold(asker.left)
-    else:
-        watch = asyncio.create_task(_left(receive), name="client-watch")
-        watch.add_done_callback(asker.left)
-    try:
+    """The work's result, or None if the client left first; then the work is cancelled."""
+    with _Asker(receive, client):
         return await work
-    except asyncio.CancelledError:
-        if not asker.given_up or asker.uncancel():  # somebody else cancelled it, or did so too
-            raise
-        return None
-    finally:
-        asker.done()
-        if client is not None:
-            client.let_go()
-        if watch is not None:
-            watch.cancel()
+    return None
 
 
 async def _left(receive: Receive) -> None:
@@ -229,50 +226,47 @@ async def _left(receive: Receive) -> None:
 
 class EventStream(Response):
     """A response that is sent frame by frame. The layers call it as any response; it begins only
-    when they have been left, so that they cost a held stream nothing: `Edge` calls `send`.
-    `frames` tells all frames to what it is given; `on_end` hears whether the client left."""
+    when they have been left, so that they cost a held stream nothing: `Edge` calls `send`."""
 
-    def __init__(
-        self,
-        frames: Callable[[Put], Awaitable[bool]],
-        headers: Mapping[str, str] | None = None,
-        on_end: Callable[[bool], None] | None = None,
-    ) -> None:
+    _send: Send
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
         self.status_code, self.background, self.body = 200, None, b""
-        own = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        own = [(name.encode(), value.encode()) for name, value in headers.items()]
         self.raw_headers = [*_RAW_HEADERS, *own]
-        self._frames = frames
-        self._on_end = on_end
-        self._through_layers: Send | None = None
+
+    async def frames(self) -> None:
+        """Put all frames."""
+        raise NotImplementedError
+
+    def over(self, *, left: bool) -> None:
+        """Nothing is sent any more, because all was, or because the client left."""
+
+    def put(self, chunk: bytes) -> Awaitable[None]:
+        """Send some frames."""
+        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        self._through_layers = send
+        self._send = send
         scope["state"]["stream"] = self
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The head, as the layers want it, then all frames, until the client leaves."""
-        done: bool | None = None
+        done = False
         try:
-            await self._begin()
-            frames = self._frames(lambda chunk: send(_body(chunk)))
-            done = await while_connected(receive, frames, client_of(scope))
-            if done:
+            with _Asker(receive, client_of(scope)):
+                await self._send(
+                    {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                )
+                self._send = send
+                await self.frames()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+                done = True
         finally:
-            if self._on_end is not None:
-                self._on_end(done is None)
-
-    async def _begin(self) -> None:
-        send, self._through_layers = self._through_layers, None
-        assert send is not None
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            self.over(left=not done)
 
 
 def begun(scope: Scope) -> EventStream | None:
     """The stream that is the answer to a request, if it is one."""
     stream: EventStream | None = scope["state"].pop("stream", None)
     return stream
-
-
-def _body(chunk: bytes) -> dict[str, object]:
-    return {"type": "http.response.body", "body": chunk, "more_body": True}

@@ -35,12 +35,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.context": _ours("domain errors"),
     "lite_llm_chat.livelog": _ours("domain"),
-    "lite_llm_chat.eventlog": _ours("domain errors livelog store"),
+    "lite_llm_chat.tail": _ours("domain livelog"),
+    "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.turns": _ours("domain errors catalog context store"),
     "lite_llm_chat.chat": _ours(
-        "domain errors catalog context engine eventlog providers.base store turns"
+        "domain errors catalog context engine eventlog providers.base store tail turns"
     ),
     "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
