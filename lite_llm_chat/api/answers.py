@@ -113,21 +113,21 @@ class PlainStream(sse.EventStream):
     async def frames(self) -> None:
         if self._ticket.replayed and await self._whole():
             return
-        last: Event | None = None
-        parts = self._parts
+        over, parts = False, self._parts
         groups = parts.chat.follow(self._ticket.generation_id, 0, parts.keep_alive_s)
         try:
             async for group in groups:
-                await self.put(b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE)
-                last = group[-1] if group else last
+                over = _ends(group)
+                chunk = b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
+                await self.put(chunk, last=over)
         except StorageUnavailable as error:
-            await self.put(sse.data({"error": error.detail, "code": error.code}))
+            await self.put(sse.data({"error": error.detail, "code": error.code}), last=True)
             return
         finally:
             await groups.aclose()
-        if last is None or not isinstance(last.body, Ended):
+        if not over:
             fault = _broken_off(parts)
-            await self.put(sse.data({"error": fault.detail, "code": fault.code}))
+            await self.put(sse.data({"error": fault.detail, "code": fault.code}), last=True)
 
     async def _whole(self) -> bool:
         """Put the answer at once, if it is so old that its log was pruned."""
@@ -136,11 +136,15 @@ class PlainStream(sse.EventStream):
             return False
         message = await message_of(self._parts, generation)
         started = Started(generation.session_id, message.id, generation.provider, generation.model)
-        await self.put(sse.plain_snapshot(message, started, generation.ended))
+        await self.put(sse.plain_snapshot(message, started, generation.ended), last=True)
         return True
 
     def over(self, *, left: bool) -> None:
         _leave(self._parts, self._ticket, stop=left and self._leaving_stops)
+
+
+def _ends(group: Sequence[Event]) -> bool:
+    return bool(group) and isinstance(group[-1].body, Ended)
 
 
 def _broken_off(parts: Parts) -> Fault:
@@ -181,24 +185,29 @@ class NumberedStream(sse.EventStream):
         if not view.generation.logged:
             await self._snapshot()
             return
+        nothing_comes = view.ended and view.after >= view.there
         if view.after >= view.caught_up_at:
-            await self.put(sse.named("caught_up", {"seq": view.caught_up_at}))
-        if view.ended and view.after >= view.there:
+            caught_up = sse.named("caught_up", {"seq": view.caught_up_at})
+            await self.put(caught_up, last=nothing_comes)
+        if nothing_comes:
             return
         over = False
         groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
         try:
             async for group in groups:
-                await self.put(b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE)
-                over = bool(group) and isinstance(group[-1].body, Ended)
+                over = _ends(group)
+                chunk = b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE
+                await self.put(chunk, last=over)
         except StorageUnavailable as error:
-            await self.put(sse.named("shutdown", {"code": error.code, "detail": error.detail}))
+            shutdown = sse.named("shutdown", {"code": error.code, "detail": error.detail})
+            await self.put(shutdown, last=True)
             return
         finally:
             await groups.aclose()
         if not over:
             fault = _broken_off(parts)
-            await self.put(sse.named("shutdown", {"code": fault.code, "detail": fault.detail}))
+            shutdown = sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
+            await self.put(shutdown, last=True)
 
     async def _snapshot(self) -> None:
         view = self._view
@@ -206,7 +215,7 @@ class NumberedStream(sse.EventStream):
             message = MessageOut.of(await message_of(self._parts, view.generation))
             seq = f"{view.scope}{view.there}"
             await self.put(sse.named("snapshot", message.model_dump(mode="json"), seq))
-        await self.put(sse.named("caught_up", {"seq": view.there}))
+        await self.put(sse.named("caught_up", {"seq": view.there}), last=True)
 
 
 def _frames(view: View, group: Sequence[Event]) -> Iterator[bytes]:

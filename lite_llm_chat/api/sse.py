@@ -157,6 +157,8 @@ def _ending(ended: Ended) -> dict[str, object]:
 class Client(Protocol):
     """The connection of a client, where the web server tells of it (see `web.py`)."""
 
+    loop: asyncio.AbstractEventLoop
+
     def hold(self, left: Callable[[], None]) -> None:
         """Call `left` once the client has left."""
 
@@ -177,7 +179,7 @@ class _Asker:
     __slots__ = ("_client", "_task", "_watch", "given_up")
 
     def __init__(self, receive: Receive, client: Client | None) -> None:
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(client.loop if client else None)
         self._client = client
         self._watch: asyncio.Task[None] | None = None
         self.given_up = False
@@ -236,15 +238,15 @@ class EventStream(Response):
         self.raw_headers = [*_RAW_HEADERS, *own]
 
     async def frames(self) -> None:
-        """Put all frames."""
+        """Put all frames, the last of them as `last`."""
         raise NotImplementedError
 
     def over(self, *, left: bool) -> None:
         """Nothing is sent any more, because all was, or because the client left."""
 
-    def put(self, chunk: bytes) -> Awaitable[None]:
-        """Send some frames."""
-        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+    def put(self, chunk: bytes, *, last: bool = False) -> Awaitable[None]:
+        """Send some frames; the last ones take the end of the response with them."""
+        return self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         self._send = send
@@ -260,7 +262,6 @@ class EventStream(Response):
                 )
                 self._send = send
                 await self.frames()
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
                 done = True
         finally:
             self.over(left=not done)
