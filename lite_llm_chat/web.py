@@ -3,10 +3,10 @@
     socket ─▶ uvicorn's HTTP ─▶ Connection: small bells · a parser only while something is parsed
                                      └─ tells who holds the client when it leaves
 
-uvicorn makes these objects for every connection and request. Of what a held stream costs, its
-queues and its parser were a tenth, and a task that waited for the client's leaving another.
-Everything here stands on the inner parts of the one version that is pinned (0.54); with another
-web server, or uvicorn without this, the application works all the same.
+uvicorn makes its queues, events and parser for every connection: they were a tenth of what a held
+stream cost, and a task that waited for the client's leaving was another. All this stands on the
+inner parts of the one version that is pinned (0.54); with another web server, or with uvicorn as
+it is, the application works all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _Exchange = tuple[RequestResponseCycle, ASGI3Application]
+_NONE: list[tuple[bytes, bytes]] = []
 
 
 class Bell:
@@ -85,6 +86,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._between_requests():
             self.parser = None  # type: ignore[assignment]  # as uvicorn does at the end
+            self.headers = _NONE  # the request has them
 
     def _between_requests(self) -> bool:
         """Whether a fresh parser would read what comes next as this one would."""
@@ -109,7 +111,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def hold(self, left: Callable[[], None]) -> None:
-        """Call `left` once the client has left; what it asked has been read and is forgotten."""
+        """Call `left` once the client has left."""
         self._left = left
         self.flow.resume_reading()  # or nobody would see it leave
         if self._lost:

@@ -13,7 +13,6 @@ stay the framework's: they are described there.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable
 
@@ -91,8 +90,8 @@ def _asked(message: Message) -> ChatIn | None:
     if message["type"] != "http.request" or message.get("more_body"):
         return None
     try:
-        return ChatIn.model_validate(json.loads(message["body"]))
-    except (ValueError, RecursionError, ValidationError):
+        return ChatIn.model_validate_json(message["body"])
+    except ValidationError:
         return None
 
 

@@ -261,6 +261,7 @@ class EventStream(Response):
                     {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 )
                 self._send = send
+                scope["headers"] = ()  # read by now; a browser sends two kilobytes of them
                 await self.frames()
                 done = True
         finally:
