@@ -261,7 +261,8 @@ class EventStream(Response):
                     {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 )
                 self._send = send
-                scope["headers"] = ()  # read by now; a browser sends two kilobytes of them
+                self.raw_headers = _RAW_HEADERS  # its own have been sent …
+                scope["headers"] = ()  # … and the client's were read: a browser's are two kilobytes
                 await self.frames()
                 done = True
         finally:
