@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from . import turns
 from .catalog import Catalog, Choice
-from .domain import LIVE, Event, Generation, Message, Model, Options, Ticket
+from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
+from .tail import Tail
 from .turns import Ask, GenerationActive, Opening, Rules, Wish
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
@@ -206,9 +207,7 @@ class Chat:
 
     # ── following ─────────────────────────────────────────────────────────────────────────
 
-    def follow(
-        self, generation_id: str, after: int = 0, quiet_s: float = 15.0
-    ) -> AsyncGenerator[Sequence[Event], None]:
+    def follow(self, generation_id: str, after: int = 0, quiet_s: float = 15.0) -> Tail:
         """The log's tail: see `EventLog.tail`."""
         return self._log.tail(generation_id, after, quiet_s=quiet_s)
 

@@ -27,6 +27,7 @@ from .config import Settings, load_settings
 from .errors import StartupError
 from .store.backup import BackupError, back_up, restore
 from .store.location import Location
+from .web import Connection
 
 OPEN_FILES = 65_536
 
@@ -108,7 +109,7 @@ def serve(settings: Settings) -> int:
     listener = _bind(settings.host, settings.port)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         loop="asyncio",
         ws="none",
         lifespan="on",

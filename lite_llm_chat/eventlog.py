@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import ceil
@@ -37,6 +37,7 @@ from .errors import RuleBroken, StorageUnavailable
 from .livelog import LiveLog, Reader
 from .store import generations as rows
 from .store.database import Connection, Database
+from .tail import Tail
 
 MAX_INTERVAL_S = 0.25
 CROWD = 130  # more sources than this lengthen the time between two draws of each …
@@ -319,36 +320,25 @@ class EventLog:
         for live in self._live.values():
             live.ring()
 
-    async def tail(
+    def tail(
         self, generation_id: str, after: int = 0, *, quiet_s: float = 15.0, patient: bool = False
-    ) -> AsyncGenerator[Sequence[Event], None]:
+    ) -> Tail:
         """The events after a number, in order, each once: at first what is there, then what
         comes, in the groups in which it was committed. An empty group means that nothing came
         for `quiet_s`. Ends after the Ended event; also, without one, when the log is not running
         and has no more rows, or (unless `patient`) when the server is about to stop.
         """
         live = self._live.get(generation_id)
-        reader = None if live is None else Reader(live, quiet_s)
-        try:
-            while patient or not self._closing:
-                over = reader is None or reader.over  # before the look: what is there is all
-                new = reader.since(after) if reader else None
-                if new is None:
-                    new = await self._stored(generation_id, after)
-                if new:
-                    yield new
-                    after = new[-1].seq
-                    if isinstance(new[-1].body, Ended):
-                        return
-                elif reader is None or over or reader.missed(after):
-                    return
-                elif not await reader.news():
-                    yield ()
-        finally:
-            if reader is not None:
-                reader.close()
+        reader = None if live is None else Reader(live, self._loop, quiet_s)
+        return Tail(self, (generation_id, after), reader, patient=patient)
 
-    async def _stored(self, generation_id: str, after: int) -> Sequence[Event]:
+    @property
+    def closing(self) -> bool:
+        """Whether readers are sent home."""
+        return self._closing
+
+    async def stored(self, generation_id: str, after: int) -> Sequence[Event]:
+        """The first of the events after a number, from rows."""
         async with self._catching_up:
             return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))
 

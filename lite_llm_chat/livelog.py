@@ -122,16 +122,15 @@ class LiveLog:
 
 
 class Reader:
-    """One who follows a running log, until `close`. What costs is made once, not for each wait: it
-    has one timer, and it asks once which event loop it is in (a system call in Python 3.11)."""
+    """One who follows a running log, until `close`. It has one timer, not one for each wait."""
 
     __slots__ = ("_due", "_live", "_loop", "_news", "_quiet_s", "_timer")
 
-    def __init__(self, live: LiveLog, quiet_s: float) -> None:
+    def __init__(self, live: LiveLog, loop: asyncio.AbstractEventLoop, quiet_s: float) -> None:
         live.readers += 1
         self._live = live
         self._quiet_s = quiet_s
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._due = 0.0
         self._news: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -149,7 +148,7 @@ class Reader:
         """Whether there was something after a number: one who looked in vain finds it gone."""
         return self._live.seq > after
 
-    async def news(self) -> bool:
+    def news(self) -> asyncio.Future[bool]:
         """True at the next ring, False if it stayed quiet for `quiet_s`. A reader that has looked
         and not awaited anything since cannot miss one."""
         self._due = self._loop.time() + self._quiet_s
@@ -157,7 +156,7 @@ class Reader:
             self._timer = self._loop.call_at(self._due, self._look)
         self._news = self._loop.create_future()
         self._live.tell(self._news)
-        return await self._news
+        return self._news
 
     def close(self) -> None:
         """Follow no more."""

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from lite_llm_chat.api.deps import Parts
 from lite_llm_chat.app import create_app
 from lite_llm_chat.config import Settings
+from lite_llm_chat.web import Connection
 from standins.deepseek import DeepSeekStandIn
 
 KEY = "sk-stand-in-0123456789abcdef"
@@ -120,7 +121,9 @@ class Product:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none")
+        config = uvicorn.Config(
+            app, http=Connection, lifespan="on", log_config=None, access_log=False, ws="none"
+        )
         self._server = QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
         while not self._server.started:

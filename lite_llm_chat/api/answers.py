@@ -9,8 +9,7 @@ All three read the same log; only what is sent differs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -52,24 +51,24 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         return JSONResponse(TicketOut.of(ticket).model_dump(mode="json"), 202, headers)
 
     leaving_stops = asked.on_disconnect == "cancel"
-
-    def over(left: bool) -> None:
-        parts.chat.leave(ticket)
-        if left and leaving_stops:
-            parts.chat.cancel_soon(ticket.generation_id)
-
     if asked.stream:
-        return sse.EventStream(plain_stream(parts, ticket), headers, over)
+        return PlainStream(parts, ticket, headers, leaving_stops=leaving_stops)
     message: Message | None = None
     try:
-        message = await sse.while_connected(
-            request.receive, parts.chat.answer(ticket.generation_id)
-        )
+        answer = parts.chat.answer(ticket.generation_id)
+        client = sse.client_of(request.scope)
+        message = await sse.while_connected(request.receive, answer, client)
     finally:
-        over(message is None)
+        _leave(parts, ticket, stop=leaving_stops and message is None)
     if message is None:
         return Response(status_code=499)
     return _whole(ticket, message, headers)
+
+
+def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
+    parts.chat.leave(ticket)
+    if stop:
+        parts.chat.cancel_soon(ticket.generation_id)
 
 
 def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Response:
@@ -100,30 +99,52 @@ def _failure(message: Message, code: str, detail: str, where: dict[str, object])
     return error
 
 
-async def plain_stream(parts: Parts, ticket: Ticket) -> AsyncGenerator[bytes, None]:
+class PlainStream(sse.EventStream):
     """The log in the dialect of POST /chat, from its start."""
-    if ticket.replayed:  # only then may the log be so old that it was pruned
-        generation = await parts.chat.generation(ticket.generation_id)
-        if generation.ended is not None and not generation.logged:
-            message = await message_of(parts, generation)
-            started = Started(
-                generation.session_id, message.id, generation.provider, generation.model
-            )
-            yield sse.plain_snapshot(message, started, generation.ended)
+
+    def __init__(
+        self, parts: Parts, ticket: Ticket, headers: Mapping[str, str], *, leaving_stops: bool
+    ) -> None:
+        super().__init__(headers)
+        self._parts = parts
+        self._ticket = ticket
+        self._leaving_stops = leaving_stops
+
+    async def frames(self) -> None:
+        if self._ticket.replayed and await self._whole():
             return
-    last: Event | None = None
-    groups = parts.chat.follow(ticket.generation_id, 0, parts.keep_alive_s)
-    try:
-        async with aclosing(groups):
+        over, parts = False, self._parts
+        groups = parts.chat.follow(self._ticket.generation_id, 0, parts.keep_alive_s)
+        try:
             async for group in groups:
-                yield b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
-                last = group[-1] if group else last
-    except StorageUnavailable as error:
-        yield sse.data({"error": error.detail, "code": error.code})
-        return
-    if last is None or not isinstance(last.body, Ended):
-        fault = _broken_off(parts)
-        yield sse.data({"error": fault.detail, "code": fault.code})
+                over = _ends(group)
+                chunk = b"".join(map(sse.plain, group)) if group else sse.KEEP_ALIVE
+                await self.put(chunk, last=over)
+        except StorageUnavailable as error:
+            await self.put(sse.data({"error": error.detail, "code": error.code}), last=True)
+            return
+        finally:
+            await groups.aclose()
+        if not over:
+            fault = _broken_off(parts)
+            await self.put(sse.data({"error": fault.detail, "code": fault.code}), last=True)
+
+    async def _whole(self) -> bool:
+        """Put the answer at once, if it is so old that its log was pruned."""
+        generation = await self._parts.chat.generation(self._ticket.generation_id)
+        if generation.ended is None or generation.logged:
+            return False
+        message = await message_of(self._parts, generation)
+        started = Started(generation.session_id, message.id, generation.provider, generation.model)
+        await self.put(sse.plain_snapshot(message, started, generation.ended), last=True)
+        return True
+
+    def over(self, *, left: bool) -> None:
+        _leave(self._parts, self._ticket, stop=left and self._leaving_stops)
+
+
+def _ends(group: Sequence[Event]) -> bool:
+    return bool(group) and isinstance(group[-1].body, Ended)
 
 
 def _broken_off(parts: Parts) -> Fault:
@@ -151,32 +172,50 @@ class View:
         return self.there - 1 if self.ended and self.after < self.there else self.there
 
 
-async def numbered_stream(parts: Parts, view: View) -> AsyncGenerator[bytes, None]:
+class NumberedStream(sse.EventStream):
     """The log after a number: what is there, `caught_up` once, then what comes."""
-    if not view.generation.logged:
-        if view.after < view.there:
-            message = MessageOut.of(await message_of(parts, view.generation))
-            seq = f"{view.scope}{view.there}"
-            yield sse.named("snapshot", message.model_dump(mode="json"), seq)
-        yield sse.named("caught_up", {"seq": view.there})
-        return
-    if view.after >= view.caught_up_at:
-        yield sse.named("caught_up", {"seq": view.caught_up_at})
-    if view.ended and view.after >= view.there:
-        return
-    over = False
-    groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
-    try:
-        async with aclosing(groups):
+
+    def __init__(self, parts: Parts, view: View) -> None:
+        super().__init__({"x-generation-id": view.generation.id})
+        self._parts = parts
+        self._view = view
+
+    async def frames(self) -> None:
+        view, parts = self._view, self._parts
+        if not view.generation.logged:
+            await self._snapshot()
+            return
+        nothing_comes = view.ended and view.after >= view.there
+        if view.after >= view.caught_up_at:
+            caught_up = sse.named("caught_up", {"seq": view.caught_up_at})
+            await self.put(caught_up, last=nothing_comes)
+        if nothing_comes:
+            return
+        over = False
+        groups = parts.chat.follow(view.generation.id, view.after, parts.keep_alive_s)
+        try:
             async for group in groups:
-                yield b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE
-                over = bool(group) and isinstance(group[-1].body, Ended)
-    except StorageUnavailable as error:
-        yield sse.named("shutdown", {"code": error.code, "detail": error.detail})
-        return
-    if not over:
-        fault = _broken_off(parts)
-        yield sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
+                over = _ends(group)
+                chunk = b"".join(_frames(view, group)) if group else sse.KEEP_ALIVE
+                await self.put(chunk, last=over)
+        except StorageUnavailable as error:
+            shutdown = sse.named("shutdown", {"code": error.code, "detail": error.detail})
+            await self.put(shutdown, last=True)
+            return
+        finally:
+            await groups.aclose()
+        if not over:
+            fault = _broken_off(parts)
+            shutdown = sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
+            await self.put(shutdown, last=True)
+
+    async def _snapshot(self) -> None:
+        view = self._view
+        if view.after < view.there:
+            message = MessageOut.of(await message_of(self._parts, view.generation))
+            seq = f"{view.scope}{view.there}"
+            await self.put(sse.named("snapshot", message.model_dump(mode="json"), seq))
+        await self.put(sse.named("caught_up", {"seq": view.there}), last=True)
 
 
 def _frames(view: View, group: Sequence[Event]) -> Iterator[bytes]:

@@ -53,7 +53,8 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
     accepting = parts.chat.open_turn(ask, asked.on_active)
     if asked.on_active != "enqueue":
         return await answers.reply(request, parts, asked, await accepting)
-    ticket = await sse.while_connected(request.receive, accepting)
+    client = sse.client_of(request.scope)
+    ticket = await sse.while_connected(request.receive, accepting, client)
     if ticket is None:  # the client left the queue: it is not asked for any more
         return Response(status_code=499)
     return await answers.reply(request, parts, asked, ticket)

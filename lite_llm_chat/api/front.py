@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from .middleware import Edge
 from .shortcut import Shortcut
@@ -33,7 +33,7 @@ class FrontOptions:
     max_upload_bytes: int
 
 
-class Application:
+class Application(Edge):
     """What a web server calls. `framework` has the routes, their description and the state."""
 
     def __init__(self, framework: FastAPI, options: FrontOptions, slow: SlowReaders) -> None:
@@ -48,13 +48,9 @@ class Application:
                 allow_headers=["*"],
                 expose_headers=["X-Generation-Id", "X-Request-Id", "Idempotency-Replayed"],
             )
-        self._front = Edge(
+        super().__init__(
             layers,
             max_body_bytes=options.max_body_bytes,
             larger={f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES},
             slow=slow,
         )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["app"] = self.framework
-        await self._front(scope, receive, send)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ..domain import LIVE, Generation
 from ..errors import Invalid
-from . import answers, sse, streams
+from . import answers, streams
 from .deps import LARGEST_ID, GenerationId, Parts, PartsDep, SessionId
 from .errors import responses
 from .replies import GenerationOut
@@ -88,8 +88,7 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
 def _follow(parts: Parts, generation: Generation, after: int, scope: str = "") -> Response:
     there = parts.chat.check_cursor(generation, after)
     view = answers.View(generation, after, there, scope)
-    frames = answers.numbered_stream(parts, view)
-    return sse.EventStream(frames, {"x-generation-id": generation.id})
+    return answers.NumberedStream(parts, view)
 
 
 def _cursor(generation_id: str, after: int, last_event_id: str | None) -> int:

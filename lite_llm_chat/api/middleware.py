@@ -1,8 +1,9 @@
 """The outermost layer: a mark for every request, a bound for every body, and a start-up that
 fails in one sentence.
 
-Pure ASGI: it counts the bytes of a request as they are read, touches the first message of a
-response and nothing of a stream.
+Pure ASGI: it counts the bytes of a request as they are read and touches the first message of a
+response. A stream begins within the layers and is sent from here, once they have been left: a
+held stream costs none of their frames.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import StartupError
+from . import sse
 from .slow import SlowReaders
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -43,16 +45,19 @@ class Edge:
         self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "http":
+            if self._slow is not None:
+                self._slow.watch(receive)
+            await self._through_layers(scope, receive, send)
+            stream = sse.begun(scope)
+            if stream is not None:
+                await stream.send(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._slow is not None:
-            self._slow.watch(receive)
+    async def _through_layers(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = f"{_PROCESS}{next(_number):08x}"
         scope.setdefault("state", {})["request_id"] = request_id  # errors.py names it in a 500
 

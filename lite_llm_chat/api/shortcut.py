@@ -13,15 +13,14 @@ stay the framework's: they are described there.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import LiteError
 from . import errors
@@ -36,7 +35,7 @@ _SPECIAL = (b"idempotency-key", b"content-encoding")
 class Shortcut:
     """Answers `POST prefix/chat` and `GET prefix/sessions/{id}` itself where it can."""
 
-    def __init__(self, app: ASGIApp, prefix: str) -> None:
+    def __init__(self, app: FastAPI, prefix: str) -> None:
         self._app = app
         self._chat = f"{prefix}/chat"
         self._session = re.compile(f"{re.escape(prefix)}/sessions/([1-9][0-9]{{0,17}})").fullmatch
@@ -48,7 +47,7 @@ class Shortcut:
                 return
             session = self._session(scope["path"])
             if session and scope["method"] == "GET" and not scope["query_string"]:
-                response = await _answered(get_session(scope["app"].state.parts, int(session[1])))
+                response = await _answered(get_session(self._app.state.parts, int(session[1])))
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -63,9 +62,8 @@ class Shortcut:
         if asked is None:
             await self._app(scope, _again(message, receive), send)
             return
-        parts = scope["app"].state.parts
+        parts = self._app.state.parts
         response = await _answered(chat(Request(scope, receive), parts, None, asked))
-        del message, asked  # a stream may be long: what was asked is kept elsewhere
         await response(scope, receive, send)
 
 
@@ -92,8 +90,8 @@ def _asked(message: Message) -> ChatIn | None:
     if message["type"] != "http.request" or message.get("more_body"):
         return None
     try:
-        return ChatIn.model_validate(json.loads(message["body"]))
-    except (ValueError, RecursionError, ValidationError):
+        return ChatIn.model_validate_json(message["body"])
+    except ValidationError:
         return None
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -154,28 +154,71 @@ def _ending(ended: Ended) -> dict[str, object]:
 # ── sending ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def while_connected(receive: Receive, work: Awaitable[T]) -> T | None:
+class Client(Protocol):
+    """The connection of a client, where the web server tells of it (see `web.py`)."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def hold(self, left: Callable[[], None]) -> None:
+        """Call `left` once the client has left."""
+
+    def let_go(self) -> None:
+        """Call nobody any more."""
+
+
+def client_of(scope: Scope) -> Client | None:
+    """Who asked, if the web server is one that tells."""
+    client: Client | None = scope["state"].get("client")
+    return client
+
+
+class _Asker:
+    """A task whose block is given up when its client leaves. A client that does not tell of its
+    leaving is watched by another task."""
+
+    __slots__ = ("_client", "_task", "_watch", "given_up")
+
+    def __init__(self, receive: Receive, client: Client | None) -> None:
+        self._task = asyncio.current_task(client.loop if client else None)
+        self._client = client
+        self._watch: asyncio.Task[None] | None = None
+        self.given_up = False
+        if client is not None:
+            client.hold(self._give_up)
+        else:
+            self._watch = asyncio.create_task(_left(receive), name="client-watch")
+            self._watch.add_done_callback(self._look)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> bool:
+        task, self._task = self._task, None
+        assert task is not None
+        if self._client is not None:
+            self._client.let_go()
+        if self._watch is not None:
+            self._watch.cancel()
+        if not self.given_up or not isinstance(error, asyncio.CancelledError):
+            return False
+        return not task.uncancel()  # unless somebody else cancelled it too
+
+    def _look(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and watch.exception() is None:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self.given_up = self._task.cancel()
+
+
+async def while_connected(
+    receive: Receive, work: Awaitable[T], client: Client | None = None
+) -> T | None:
     """The work's result, or None if the client left first; then the work is cancelled."""
-    me = asyncio.current_task()
-    assert me is not None
-    over = given_up = False
-
-    def left(watch: asyncio.Task[None]) -> None:
-        nonlocal given_up
-        if not (over or watch.cancelled()) and watch.exception() is None:
-            given_up = me.cancel()
-
-    watch = asyncio.create_task(_left(receive), name="client-watch")
-    watch.add_done_callback(left)
-    try:
+    with _Asker(receive, client):
         return await work
-    except asyncio.CancelledError:
-        if not given_up or me.uncancel():  # somebody else cancelled it, or did so too
-            raise
-        return None
-    finally:
-        over = True
-        watch.cancel()
+    return None
 
 
 async def _left(receive: Receive) -> None:
@@ -184,34 +227,49 @@ async def _left(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """Sends frames until they end or the client leaves; `on_leave` is called if it left."""
+    """A response that is sent frame by frame. The layers call it as any response; it begins only
+    when they have been left, so that they cost a held stream nothing: `Edge` calls `send`."""
 
-    def __init__(
-        self,
-        frames: AsyncGenerator[bytes, None],
-        headers: Mapping[str, str] | None = None,
-        on_end: Callable[[bool], None] | None = None,
-    ) -> None:
+    _send: Send
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
         self.status_code, self.background, self.body = 200, None, b""
-        own = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        own = [(name.encode(), value.encode()) for name, value in headers.items()]
         self.raw_headers = [*_RAW_HEADERS, *own]
-        self._frames = frames
-        self._on_end = on_end
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        done: bool | None = None
-        try:
-            done = await while_connected(receive, self._send(send))
-        finally:
-            if self._on_end is not None:
-                self._on_end(done is None)
+    async def frames(self) -> None:
+        """Put all frames, the last of them as `last`."""
+        raise NotImplementedError
 
-    async def _send(self, send: Send) -> bool:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+    def over(self, *, left: bool) -> None:
+        """Nothing is sent any more, because all was, or because the client left."""
+
+    def put(self, chunk: bytes, *, last: bool = False) -> Awaitable[None]:
+        """Send some frames; the last ones take the end of the response with them."""
+        return self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._send = send
+        scope["state"]["stream"] = self
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The head, as the layers want it, then all frames, until the client leaves."""
+        done = False
         try:
-            async for chunk in self._frames:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            with _Asker(receive, client_of(scope)):
+                await self._send(
+                    {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                )
+                self._send = send
+                self.raw_headers = _RAW_HEADERS  # its own have been sent …
+                scope["headers"] = ()  # … and the client's were read: a browser's are two kilobytes
+                await self.frames()
+                done = True
         finally:
-            await self._frames.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        return True
+            self.over(left=not done)
+
+
+def begun(scope: Scope) -> EventStream | None:
+    """The stream that is the answer to a request, if it is one."""
+    stream: EventStream | None = scope["state"].pop("stream", None)
+    return stream

@@ -47,7 +47,8 @@ def things() -> dict[str, int]:
     """How many objects of an answer's life there are."""
     gc.collect()
     kinds = [type(thing).__name__ for thing in gc.get_objects()]
-    return {name: kinds.count(name) for name in ("LiveLog", "_Run", "_Part", "EventStream")}
+    ours = ("LiveLog", "_Run", "_Part", "Tail", "PlainStream", "NumberedStream")
+    return {name: kinds.count(name) for name in ours}
 
 
 async def idle(product: Product) -> None:

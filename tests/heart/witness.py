@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from lite_llm_chat.domain import LIVE, Event, Generation, Ticket
 from lite_llm_chat.errors import LiteError
 from lite_llm_chat.store.codec import body_to_row
+from lite_llm_chat.tail import Tail
 
 from . import verdict
 from .file import File
@@ -44,7 +45,7 @@ class Reader:
 
     log: str
     after: int
-    groups: AsyncGenerator[Sequence[Event], None]
+    groups: Tail
     eager: bool
     task: asyncio.Task[Sequence[Event] | None] | None = None
     begun: bool = False

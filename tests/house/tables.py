@@ -35,12 +35,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.context": _ours("domain errors"),
     "lite_llm_chat.livelog": _ours("domain"),
-    "lite_llm_chat.eventlog": _ours("domain errors livelog store"),
+    "lite_llm_chat.tail": _ours("domain livelog"),
+    "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
     "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.turns": _ours("domain errors catalog context store"),
     "lite_llm_chat.chat": _ours(
-        "domain errors catalog context engine eventlog providers.base store turns"
+        "domain errors catalog context engine eventlog providers.base store tail turns"
     ),
     "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
@@ -48,7 +49,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors stamps config observe providers store catalog context eventlog engine"
         " turns chat api drain housekeeping"
     ),
-    "lite_llm_chat.cli": _ours("app config errors store"),
+    "lite_llm_chat.web": (),
+    "lite_llm_chat.cli": _ours("app config errors store web"),
     "main": _ours("app cli"),
     "standins": ("standins",),
     "bench": ("bench",),
@@ -77,7 +79,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": _ours("store"),
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
-    "httptools": _ours("providers.http1"),
+    "httptools": _ours("providers.http1 web"),
 }
 
 MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)
