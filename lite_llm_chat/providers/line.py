@@ -1,5 +1,6 @@
 """A socket without encryption, as little as a Connection needs of a transport.
 
+    connect ─▶ Line
     write ─▶ socket                 what it does not take at once follows through the event loop
     look ─▶ owner.data_received     one look, without waiting: also what the event loop calls
                                     while reading is resumed
@@ -12,11 +13,14 @@ turns of the loop before the first byte. A thousand streams that arrive together
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from typing import Protocol
 
 READ_BYTES = 256 * 1024
 
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EINTR)
 _READ = memoryview(bytearray(READ_BYTES))  # shared: parsed before anything else can read
 
 
@@ -53,8 +57,6 @@ class Line(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it, now or as soon as the other side takes it."""
-        if self.is_closing():
-            return
         waits = bool(self._unsent)
         self._unsent += data
         if waits:
@@ -119,3 +121,26 @@ class Line(asyncio.Transport):
             self._loop.remove_writer(self._plain.fileno())
         self._plain.close()
         self._owner.connection_lost(error)
+
+
+async def connect(
+    loop: asyncio.AbstractEventLoop, plain: socket.socket, address: tuple[object, ...]
+) -> None:
+    """Connect a socket that does not block. An end on this machine is reached within the first
+    call: the second one tells, and no turn of the loop is spent on it. Raises OSError."""
+    code = plain.connect_ex(address) and plain.connect_ex(address)
+    if code in _UNDER_WAY:
+        writable = loop.create_future()
+        loop.add_writer(plain.fileno(), _resolve, writable)
+        try:
+            await writable
+        finally:
+            loop.remove_writer(plain.fileno())
+        code = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code not in (0, errno.EISCONN):
+        raise OSError(code, os.strerror(code))
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

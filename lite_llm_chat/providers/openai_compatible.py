@@ -42,7 +42,9 @@ async def converse(
                 yield piece
             data = b""
         while data:
-            for piece in decoder.feed(data):
+            pieces = decoder.feed(data)
+            data = b""  # its memory is needed elsewhere until more comes
+            for piece in pieces:
                 yield piece
             if decoder.over:
                 break

@@ -9,8 +9,6 @@ There is no limit to their number: a stream that waited for another one's end wo
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -19,13 +17,11 @@ from typing import NamedTuple
 import aiohappyeyeballs
 
 from .http1 import Connection
-from .line import Line
+from .line import Line, connect
 
 KEEP_S = 20.0  # an idle connection; many gateways close it after 60 s or more
 NAMES_S = 60.0  # the addresses of a host
 SECOND_ADDRESS_S = 0.25  # before another address of the same host is tried beside the first
-
-_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EINTR)
 
 _Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
 
@@ -136,35 +132,12 @@ async def _connected(loop: asyncio.AbstractEventLoop, addresses: _Addresses) -> 
     connected = False
     try:
         plain.setblocking(False)
-        await _connect(loop, plain, address)
+        await connect(loop, plain, address)
         connected = True
         return plain
     finally:
         if not connected:
             plain.close()
-
-
-async def _connect(
-    loop: asyncio.AbstractEventLoop, plain: socket.socket, address: tuple[object, ...]
-) -> None:
-    """As the event loop does it, but an end on this machine is reached within the first call: the
-    second one tells, and no turn of the loop is spent on it. Raises OSError."""
-    code = plain.connect_ex(address) and plain.connect_ex(address)
-    if code in _UNDER_WAY:
-        writable = loop.create_future()
-        loop.add_writer(plain.fileno(), _resolve, writable)
-        try:
-            await writable
-        finally:
-            loop.remove_writer(plain.fileno())
-        code = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code not in (0, errno.EISCONN):
-        raise OSError(code, os.strerror(code))
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _numeric(host: str, port: int) -> _Addresses:
