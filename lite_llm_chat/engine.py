@@ -34,6 +34,8 @@ FIRST_PIECE_S = 120.0
 LAST_WRITE_S = 1.0  # for the ends of what was interrupted at shutdown
 LONGEST_WISH_S = 20.0  # a vendor that wants a longer pause is not asked again
 
+_ASKED = Prompt("", ())  # instead of one that is not asked again: conversations may be long
+
 log = logging.getLogger("lite_llm_chat.engine")
 
 Stop = Literal["cancelled", "shutdown", "storage"]
@@ -220,46 +222,38 @@ class Engine:
         return float(full * (0.5 + self._policy.random() / 2))
 
     async def _attempt(self, run: _Run) -> Ended:
-        """One request to the vendor, drawn to its end."""
-        loop = asyncio.get_running_loop()
+        """One request to the vendor, drawn to its end: every piece to the log. A piece sets the
+        idle timer anew, but at most once a second: a timer for each piece is dear."""
+        loop, idle_s = asyncio.get_running_loop(), self._policy.idle_s
         total_end = run.started_at + self._policy.total_s
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
+        slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
         try:
-            async with asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer:
-                finish = await self._drain_provider(run, timer, total_end)
+            async with (
+                asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer,
+                aclosing(run.provider.stream(run.prompt)) as pieces,
+            ):
+                async for piece in pieces:
+                    if isinstance(piece, Finish):
+                        return _completed(piece)
+                    now = loop.time()
+                    self._say(run, piece, now)
+                    if now >= arm_again_at:
+                        arm_again_at = now + slack_s
+                        timer.reschedule(min(arm_again_at + idle_s, total_end))
+                    await self._log.beat()
         except TimeoutError as cause:
             raise self._late(run, past_total=loop.time() >= total_end) from cause
-        if finish is None:
-            raise UpstreamError(
-                f"{run.provider.id} ended its answer in the middle: continue it or ask again",
-                code="upstream_truncated",
-                retryable=True,
-            )
-        return _completed(finish)
-
-    async def _drain_provider(
-        self, run: _Run, timer: asyncio.Timeout, total_end: float
-    ) -> Finish | None:
-        """Every piece to the log, the Finish to the caller. A piece sets the idle timer anew, but
-        at most once a second: a timer for each piece is dear."""
-        loop = asyncio.get_running_loop()
-        idle_s = self._policy.idle_s
-        slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
-        async with aclosing(run.provider.stream(run.prompt)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Finish):
-                    return piece
-                now = loop.time()
-                self._say(run, piece, now)
-                if now >= arm_again_at:
-                    arm_again_at = now + slack_s
-                    timer.reschedule(min(arm_again_at + idle_s, total_end))
-                await self._log.beat()
-        return None
+        raise UpstreamError(
+            f"{run.provider.id} ended its answer in the middle: continue it or ask again",
+            code="upstream_truncated",
+            retryable=True,
+        )
 
     def _say(self, run: _Run, piece: Text | Reasoning, now: float) -> None:
         if not run.said:
             run.first_piece_at = now
+            run.prompt = _ASKED
         run.said += len(piece.text.encode())
         self._log.append(run.generation.id, piece)
         if run.said > self._policy.answer_bytes:

@@ -59,5 +59,5 @@ class Provider(Protocol):
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """Ask and yield what comes. Ends after Finish, or without one if the vendor's stream was
-        cut. Closing the iterator closes the connection to the vendor. Raises UpstreamError; one
-        raised before the first piece may be retryable."""
+        cut. Closing the iterator closes the connection to the vendor. Raises UpstreamError, here or
+        while iterating; one raised before the first piece may be retryable."""

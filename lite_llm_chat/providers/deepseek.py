@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
@@ -116,8 +115,9 @@ class DeepSeek:
     def __init__(self, wire: Wire, *, api_key: str | None, base_url: str) -> None:
         self._wire = wire
         self._api_key = (api_key or "").strip()
-        self._base_url = base_url.strip().rstrip("/")
-        self._root_url = re.sub(r"/(?:v1|beta)$", "", self._base_url)
+        base_url = base_url.strip().rstrip("/")
+        self._plain = self._endpoint(base_url)
+        self._beta = self._endpoint(re.sub(r"/(?:v1|beta)$", "", base_url) + "/beta")
 
     def readiness(self) -> Readiness:
         """Ready as soon as there is a key that could be one; whether DeepSeek likes it shows
@@ -141,25 +141,23 @@ class DeepSeek:
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. With a prefix it uses DeepSeek's beta address."""
         readiness = self.readiness()
         if not readiness.ready:
             raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
         goes_on = prompt.prefix is not None
-        endpoint = Endpoint(
+        endpoint = self._beta if goes_on else self._plain
+        return converse(self._wire, endpoint, _payload(prompt), may_be_empty=goes_on)
+
+    def _endpoint(self, base_url: str) -> Endpoint:
+        return Endpoint(
             who=self.id,
-            url=f"{self._root_url}/beta/chat/completions"
-            if goes_on
-            else f"{self._base_url}/chat/completions",
+            url=f"{base_url}/chat/completions",
             headers={"authorization": f"Bearer {self._api_key}"},
             explain=_explain,
             secret=self._api_key,
         )
-        answer = converse(self._wire, endpoint, _payload(prompt), may_be_empty=goes_on)
-        async with aclosing(answer) as pieces:
-            async for piece in pieces:
-                yield piece
 
 
 def _thinks(options: Options) -> bool:

@@ -4,23 +4,23 @@
 
 The bytes are parsed by httptools. What is our own is when the socket is read: never between two
 calls of `read`. A caller that comes once a tick finds all that has come meanwhile by one look at
-the socket, without a turn of the event loop, and what it does not take stays with the vendor.
-Behind TLS the look goes through the event loop.
+the `Line`, without a turn of the event loop, and what it does not take stays with the vendor.
+Behind TLS there is a transport of the event loop instead, and the look goes through that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import httptools
 
-MAX_HEAD_BYTES = 64 * 1024
-READ_BYTES = 256 * 1024
+from .line import Line
 
-_READ = memoryview(bytearray(READ_BYTES))  # shared: parsed before anything else can read
+MAX_HEAD_BYTES = 64 * 1024
+
+_FRAMES = ("content-length", "transfer-encoding")
 
 
 class Closed(Exception):
@@ -39,19 +39,19 @@ class Head(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """A connection. `plain` is its socket if its bytes are not encrypted, to be looked at
-    directly; the transport owns it."""
+    """A connection, over the transport that it is given by `connection_made`."""
 
     __slots__ = (
         "_body",
         "_failure",
-        "_head",
+        "_framed",
         "_head_bytes",
         "_headers",
+        "_loop",
         "_news",
         "_parser",
-        "_plain",
         "_spoilt",
+        "_status",
         "_transport",
         "heard",
         "idle_since",
@@ -59,17 +59,18 @@ class Connection(asyncio.Protocol):
         "over",
     )
 
-    def __init__(self, plain: socket.socket | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.heard = False  # True once a byte of the present reply has come
         self.over = True  # True when the present reply is whole
         self.lost = False
         self.idle_since = 0.0
-        self._plain = plain
+        self._loop = loop
         self._transport: asyncio.Transport
         self._parser: httptools.HttpResponseParser
-        self._headers: dict[str, str] = {}
-        self._head: Head | None = None
+        self._headers: dict[str, str] = {}  # until they are handed out
         self._head_bytes = 0
+        self._status = 0  # 0 until the whole head has come
+        self._framed = False  # whether the body says where it ends
         self._body: list[bytes] = []
         self._failure: Exception | None = None
         self._news: asyncio.Future[None] | None = None
@@ -86,21 +87,22 @@ class Connection(asyncio.Protocol):
         """Send a whole request. What was left of the last reply is gone."""
         self.heard = self.over = False
         self._parser = httptools.HttpResponseParser(self)
-        self._headers, self._head, self._head_bytes = {}, None, 0
+        self._headers, self._head_bytes, self._status = {}, 0, 0
         self._body, self._failure = [], None
         self._transport.write(request)
 
     async def head(self) -> Head:
-        """The status and the headers. Raises Closed or NotHttp."""
-        while self._head is None:
+        """The status and the headers; to be called once. Raises Closed or NotHttp."""
+        while not self._status:
             await self._more()
-        return self._head
+        headers, self._headers = self._headers, {}
+        return Head(self._status, headers)
 
     async def read(self) -> bytes:
         """The bytes of the body that have come since the last call, at least one; b"" once it is
         over. Raises Closed or NotHttp, after what came before."""
-        if not self._body and not self.over:
-            self._look()
+        if not self._body and not self.over and isinstance(self._transport, Line):
+            self._transport.look()
         while not self._body and not self.over:
             await self._more()
         body, self._body = self._body, []
@@ -116,39 +118,19 @@ class Connection(asyncio.Protocol):
 
     # ── how bytes come ────────────────────────────────────────────────────────────────────
 
-    async def _more(self) -> None:
-        """Wait until something has come. Raises what has ended the connection."""
+    def _more(self) -> asyncio.Future[None]:
+        """Something to wait for until more has come. Raises what has ended the connection."""
         if self._failure is not None:
             raise self._failure
         if self.lost:
             raise Closed
-        self._news = asyncio.get_running_loop().create_future()
+        self._news = self._loop.create_future()
         self._transport.resume_reading()
-        try:
-            await self._news
-        finally:
-            self._news = None
-            self._transport.pause_reading()
-
-    def _look(self) -> None:
-        """Take what has come, without waiting."""
-        if self._plain is None or self._transport.is_closing():
-            return
-        try:
-            size = self._plain.recv_into(_READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            size = 0
-        if size:
-            self._feed(_READ[:size])
-        else:
-            self._ended()
-            self._transport.abort()
+        return self._news
 
     def _feed(self, data: bytes | memoryview) -> None:
         self.heard = True
-        if self._head is None:
+        if not self._status:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -156,19 +138,16 @@ class Connection(asyncio.Protocol):
             if self.over:
                 self._spoilt = True
             else:
-                self._fail(NotHttp() if self._head is None else Closed())
-        if self._head is None and self._head_bytes > MAX_HEAD_BYTES:
+                self._fail(Closed() if self._status else NotHttp())
+        if not self._status and self._head_bytes > MAX_HEAD_BYTES:
             self._fail(NotHttp())
 
     def _ended(self) -> None:
         """The other side says nothing more: the end of a body that has no other end."""
-        if self._head is not None and not self._framed():
+        if self._status and not self._framed:
             self.over = self._spoilt = True
         elif not self.over:
             self._fail(Closed())
-
-    def _framed(self) -> bool:
-        return "content-length" in self._headers or "transfer-encoding" in self._headers
 
     def _fail(self, failure: Exception) -> None:
         self._failure = self._failure or failure
@@ -176,13 +155,14 @@ class Connection(asyncio.Protocol):
     def _ring(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
+        self._news = None
 
     # ── called by the event loop ──────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         if self.over:  # nobody asked
             self._transport.abort()
             return
@@ -212,15 +192,16 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status >= 200 and self._head is None:
-            self._head = Head(status, self._headers)
+        if status >= 200 and not self._status:
+            self._status = status
+            self._framed = not self._headers.keys().isdisjoint(_FRAMES)
 
     def on_body(self, body: bytes) -> None:
         if not self.over:
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if self._head is None:  # an interim reply: the real one follows
+        if not self._status:  # an interim reply: the real one follows
             self._headers = {}
             return
         self.over = True

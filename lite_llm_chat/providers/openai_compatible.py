@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
@@ -32,52 +31,55 @@ async def converse(
 ) -> AsyncGenerator[Piece, None]:
     """Ask and yield the pieces; Finish exactly once and last. `may_be_empty` allows an answer
     without any text, as the continuation of a text may be. Raises UpstreamError."""
-    body = msgspec.json.encode(payload)
-    async with wire.post(endpoint, body) as reply:
-        if not 200 <= reply.status < 300:
-            raise await _refused(endpoint, reply)
+    reply = await wire.post(endpoint, msgspec.json.encode(payload))
+    del payload  # a conversation may be long, and its answer take an hour
+    try:
+        data = await _first(endpoint, reply)
         decoder = ChatDecoder(endpoint, may_be_empty)
         deadline_s: float | None = None
-        data = await _first(reply)
-        if _is_page(reply, data):
-            raise garbage(endpoint.who, "a web page instead of an answer: check its base URL")
         if data[:1] in (b"{", b"["):
             for piece in decoder.whole(await _body(endpoint.who, reply, data)):
                 yield piece
             data = b""
         while data:
-            for piece in decoder.feed(data):
+            pieces = decoder.feed(data)
+            data = b""  # its memory is needed elsewhere until more comes
+            for piece in pieces:
                 yield piece
             if decoder.over:
                 break
-            if decoder.finished and deadline_s is None:
+            if not decoder.finished:
+                data = await reply.read()
+                continue
+            if deadline_s is None:
                 deadline_s = asyncio.get_running_loop().time() + decoder.grace_s
-            data = await _next(reply, deadline_s)
+            data = await _late(reply, deadline_s)
         for piece in decoder.close():
             yield piece
         finish = decoder.finish()
         await reply.settle()
         yield finish
+    finally:
+        reply.close()
 
 
-async def _refused(endpoint: Endpoint, reply: Reply) -> UpstreamError:
-    said = read_refusal(await reply.complaint(), reply.status, endpoint.secret, reply.retry_after_s)
-    return endpoint.explain(said)
+async def _first(endpoint: Endpoint, reply: Reply) -> bytes:
+    """The first bytes of an answer that are not blank: vendors pad a slow one with empty lines.
+    Raises UpstreamError for a refusal and for a web page."""
+    if not 200 <= reply.status < 300:
+        body, wish_s = await reply.complaint(), reply.retry_after_s
+        raise endpoint.explain(read_refusal(body, reply.status, endpoint.secret, wish_s))
+    data = b""
+    while not data and (new := await reply.read()):
+        data = new.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if reply.html or data.startswith(b"<"):
+        raise garbage(endpoint.who, "a web page instead of an answer: check its base URL")
+    return data
 
 
-async def _first(reply: Reply) -> bytes:
-    """The first bytes that are not blank: vendors pad a slow answer with empty lines."""
-    while data := await reply.read():
-        if rest := data.removeprefix(b"\xef\xbb\xbf").lstrip():
-            return rest
-    return b""
-
-
-async def _next(reply: Reply, deadline_s: float | None) -> bytes:
-    """The next bytes. After the finish reason neither silence nor a lost connection can take
-    the answer back: both count as its end."""
-    if deadline_s is None:
-        return await reply.read()
+async def _late(reply: Reply, deadline_s: float) -> bytes:
+    """The next bytes after the finish reason. Neither silence nor a lost connection can take the
+    answer back any more: both count as its end."""
     try:
         async with asyncio.timeout_at(deadline_s):
             return await reply.read()
@@ -93,10 +95,6 @@ async def _body(who: str, reply: Reply, start: bytes) -> bytes:
         if size > MAX_EVENT_BYTES:
             raise garbage(who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
     return b"".join(parts)
-
-
-def _is_page(reply: Reply, start: bytes) -> bool:
-    return start.startswith(b"<") or reply.content_type == "text/html"
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
@@ -156,6 +154,7 @@ class OpenAICompatible:
         self._wire = wire
         self._vendor = vendor
         self._api_key = (api_key or "").strip()
+        self._endpoint = _endpoint(vendor, self._api_key)
 
     def readiness(self) -> Readiness:
         """Ready with a key, or when none is needed."""
@@ -167,7 +166,7 @@ class OpenAICompatible:
         """Whatever the row does not list."""
         return tuple(name for name in options.given() if name not in self._vendor.understood)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. A prefix is a last assistant message; not every vendor goes on
         from it."""
         readiness = self.readiness()
@@ -175,18 +174,15 @@ class OpenAICompatible:
             raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
         payload = base_payload(prompt) | given_options(prompt, self._vendor.understood)
         goes_on = prompt.prefix is not None
-        answer = converse(self._wire, self._endpoint(), payload, may_be_empty=goes_on)
-        async with aclosing(answer) as pieces:
-            async for piece in pieces:
-                yield piece
+        return converse(self._wire, self._endpoint, payload, may_be_empty=goes_on)
 
-    def _endpoint(self) -> Endpoint:
-        vendor = self._vendor
-        mend = Mend(key_setting=vendor.key_setting, url_setting="its base URL")
-        return Endpoint(
-            who=vendor.id,
-            url=f"{vendor.base_url.rstrip('/')}/chat/completions",
-            headers={"authorization": f"Bearer {self._api_key}"} if self._api_key else {},
-            explain=lambda said: explain(vendor.id, said, mend),
-            secret=self._api_key,
-        )
+
+def _endpoint(vendor: Vendor, api_key: str) -> Endpoint:
+    mend = Mend(key_setting=vendor.key_setting, url_setting="its base URL")
+    return Endpoint(
+        who=vendor.id,
+        url=f"{vendor.base_url.rstrip('/')}/chat/completions",
+        headers={"authorization": f"Bearer {api_key}"} if api_key else {},
+        explain=lambda said: explain(vendor.id, said, mend),
+        secret=api_key,
+    )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import aiohappyeyeballs
 
 from .http1 import Connection
+from .line import Line, connect
 
 KEEP_S = 20.0  # an idle connection; many gateways close it after 60 s or more
 NAMES_S = 60.0  # the addresses of a host
@@ -49,13 +50,14 @@ class Pool:
             loop = asyncio.get_running_loop()
             context = await self._tls() if origin.tls else None
             addresses = await self._resolved(origin.host, origin.port)
-            plain = await _connected(addresses)
-            _, connection = await loop.create_connection(
-                lambda: Connection(None if origin.tls else plain),
-                sock=plain,
-                ssl=context,
-                server_hostname=origin.host if origin.tls else None,
-            )
+            plain = await _connected(loop, addresses)
+            connection = Connection(loop)
+            if context is None:
+                Line(loop, plain, connection)
+            else:
+                await loop.create_connection(
+                    lambda: connection, sock=plain, ssl=context, server_hostname=origin.host
+                )
             return connection
 
     def kept(self, origin: Origin) -> Connection | None:
@@ -119,7 +121,7 @@ class Pool:
         return self._context
 
 
-async def _connected(addresses: _Addresses) -> socket.socket:
+async def _connected(loop: asyncio.AbstractEventLoop, addresses: _Addresses) -> socket.socket:
     """A connected socket. Raises OSError."""
     if len(addresses) > 1:
         return await aiohappyeyeballs.start_connection(
@@ -130,7 +132,7 @@ async def _connected(addresses: _Addresses) -> socket.socket:
     connected = False
     try:
         plain.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(plain, address)
+        await connect(loop, plain, address)
         connected = True
         return plain
     finally:

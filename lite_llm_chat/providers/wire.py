@@ -1,6 +1,6 @@
 """One HTTP exchange with a vendor, on the connections that all vendors share.
 
-    Wire.post(endpoint, body) ──▶ Reply.read ──▶ bytes ──▶ the dialect
+    Wire.post(endpoint, body) ──▶ Reply.read ──▶ bytes ──▶ the dialect … Reply.close
         └──────────────────────────┴── whatever goes wrong here leaves as UpstreamError
 
 Four rules: no redirects, no proxy settings from the environment, no compression asked for, and
@@ -15,12 +15,11 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
@@ -39,16 +38,42 @@ _PORTS = {"http": 80, "https": 443}
 _BROKEN = (Closed, NotHttp, OSError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
-    """One vendor's way in. `who` names it in sentences, `explain` turns its refusals into
-    errors; `secret` is its key, so that no quoted complaint can repeat it."""
+    """One vendor's way in, made once. `who` names it in sentences, `explain` turns its refusals
+    into errors; `secret` is its key, so that no quoted complaint can repeat it."""
 
     who: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     explain: Callable[[Refusal], UpstreamError]
     secret: str = field(default="", repr=False)
+
+    @cached_property
+    def way(self) -> tuple[Origin, bytes]:
+        """Where to send a POST, and how it begins: all but its length. Raises UpstreamError for a
+        URL that is none, or for what no request can carry."""
+        try:
+            origin, host, target = _place(self.url)
+        except (ValueError, KeyError) as error:
+            raise _no_url(self.who) from error
+        headers = {
+            "host": host,
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",
+            "user-agent": "lite-llm-chat",
+            **self.headers,
+        }
+        fields = (f"{name}: {value}" for name, value in headers.items())
+        lines = [f"POST {target} HTTP/1.1", *fields]
+        if any(not line.isprintable() for line in lines):
+            raise _unreachable(
+                f"the address or the key of {self.who} holds a character that no request can"
+                " carry: check them for line breaks",
+                False,
+            )
+        return origin, "\r\n".join(lines).encode()
 
 
 class Wire:
@@ -57,7 +82,7 @@ class Wire:
     def __init__(self, pool: Pool, *, headers_timeout_s: float) -> None:
         self._pool = pool
         self._headers_timeout_s = headers_timeout_s
-        self._open: set[Connection] = set()
+        self._open: dict[Connection, Origin] = {}
         self._waiting: set[asyncio.Timeout] = set()
 
     async def cut(self) -> None:
@@ -69,19 +94,22 @@ class Wire:
             timer.reschedule(0.0)
         await asyncio.sleep(_CUT_S)
 
-    @asynccontextmanager
-    async def post(self, endpoint: Endpoint, body: bytes) -> AsyncIterator[Reply]:
-        """The reply to one POST of JSON, any status, as soon as its headers are there. Leaving
-        the block before the reply was read to its end closes the connection: that is how a
-        vendor learns that nobody listens any more."""
-        origin, request = _request(endpoint, body)
+    async def post(self, endpoint: Endpoint, body: bytes) -> Reply:
+        """The reply to one POST of JSON, any status, as soon as its headers are there. Whoever
+        asked closes it. Raises UpstreamError."""
+        origin, start = endpoint.way
+        request = b"%b\r\ncontent-length: %d\r\n\r\n%b" % (start, len(body), body)
         connection, head = await self._send(endpoint.who, origin, request)
-        self._open.add(connection)
+        self._open[connection] = origin
         try:
-            yield Reply(endpoint.who, connection, head)  # it may refuse the encoding, so inside
-        finally:
-            self._open.discard(connection)
-            self._pool.keep(origin, connection)
+            return Reply(self, endpoint.who, connection, head)
+        except UpstreamError:  # it comes in an encoding that nobody asked for
+            self.done(connection)
+            raise
+
+    def done(self, connection: Connection) -> None:
+        """A reply is needed no more: its connection may serve again."""
+        self._pool.keep(self._open.pop(connection), connection)
 
     async def _send(self, who: str, origin: Origin, request: bytes) -> tuple[Connection, Head]:
         try:
@@ -131,33 +159,6 @@ async def _asked(connection: Connection, request: bytes) -> Head:
             connection.close()
 
 
-def _request(endpoint: Endpoint, body: bytes) -> tuple[Origin, bytes]:
-    """Where to send a POST, and its bytes. Raises UpstreamError for a URL that is none."""
-    try:
-        origin, host, target = _place(endpoint.url)
-    except (ValueError, KeyError) as error:
-        raise _no_url(endpoint.who) from error
-    headers = {
-        "host": host,
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "accept": "text/event-stream",
-        "accept-encoding": "identity",
-        "user-agent": "lite-llm-chat",
-        **endpoint.headers,
-    }
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    if any(not line.isprintable() for line in lines):
-        raise _unreachable(
-            f"the address or the key of {endpoint.who} holds a character that no request can"
-            " carry: check them for line breaks",
-            False,
-        )
-    head = "\r\n".join([*lines, "\r\n"])
-    return origin, head.encode() + body
-
-
-@lru_cache
 def _place(address: str) -> tuple[Origin, str, str]:
     """What a URL says: where to connect, the Host header, the target. Raises ValueError or
     KeyError."""
@@ -173,30 +174,26 @@ def _place(address: str) -> tuple[Origin, str, str]:
 
 
 class Reply:
-    """The answer to one request: its status, its headers, and its body as it arrives."""
+    """The answer to one request, and its body as it arrives. `html` says whether it calls itself
+    a web page, `retry_after_s` how long the vendor wants us to wait, if it said so. To be closed
+    by its user."""
 
-    __slots__ = ("_connection", "_head", "_inflate", "_who")
+    __slots__ = ("_connection", "_inflate", "_who", "_wire", "html", "retry_after_s", "status")
 
-    def __init__(self, who: str, connection: Connection, head: Head) -> None:
+    def __init__(self, wire: Wire, who: str, connection: Connection, head: Head) -> None:
+        kind = head.headers.get("content-type", "").partition(";")[0]
+        self.status = head.status
+        self.html = kind.strip().lower() == "text/html"
+        self.retry_after_s = retry_after_s(head.headers, datetime.now(UTC))
+        self._wire = wire
         self._who = who
         self._connection = connection
-        self._head = head
         self._inflate = _inflater(who, head.headers.get("content-encoding", ""))
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self._head.status
-
-    @property
-    def content_type(self) -> str:
-        """The media type in lower case without parameters, "" if none was given."""
-        return self._head.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """How long the vendor wants us to wait, if it said so."""
-        return retry_after_s(self._head.headers, datetime.now(UTC))
+    def close(self) -> None:
+        """Before the body was read to its end this closes the connection: that is how a vendor
+        learns that nobody listens any more. After it the connection may serve again."""
+        self._wire.done(self._connection)
 
     async def read(self) -> bytes:
         """The bytes that have come since the last call, at least one; b"" at the end of the
@@ -257,6 +254,8 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     if (wait_ms := _number(headers.get("retry-after-ms", ""))) is not None:
         return min(wait_ms / 1000, MAX_RETRY_AFTER_S)
     wish = headers.get("retry-after", "")
+    if not wish:
+        return None
     if (wait_s := _number(wish)) is not None:
         return min(wait_s, MAX_RETRY_AFTER_S)
     try:
@@ -269,7 +268,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    plain = re.fullmatch(r"\s*\d{1,15}(\.\d{1,9})?\s*", text, re.ASCII)
+    plain = text and re.fullmatch(r"\s*\d{1,15}(\.\d{1,9})?\s*", text, re.ASCII)
     return float(text) if plain else None
 
 

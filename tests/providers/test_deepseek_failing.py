@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.deepseek import DeepSeek
 from lite_llm_chat.providers.wire import Wire
 from standins.behaviours import (
@@ -168,8 +169,9 @@ async def test_without_a_key_nobody_is_asked(wire: Wire, upstream: DeepSeekStand
         deepseek = DeepSeek(wire, api_key=key, base_url=upstream.url)
         assert not deepseek.readiness().ready
         assert mend in deepseek.readiness().note
-        _, error = await failing(deepseek.stream(prompt()))
-        assert (error.code, error.status) == ("provider_not_configured", 503)
+        with pytest.raises(UpstreamError) as caught:
+            deepseek.stream(prompt())
+        assert (caught.value.code, caught.value.status) == ("provider_not_configured", 503)
     assert not upstream.requests
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lite_llm_chat.domain import Model, Options
+from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.registry import Parts, build
 
-from .conftest import Vendor, collect, failing, prompt, stream, text
+from .conftest import Vendor, collect, prompt, stream, text
 
 KEY = "acme-canary-0123456789"
 
@@ -63,8 +64,9 @@ async def test_a_row_without_its_key_says_which_setting_is_missing(
 ) -> None:
     acme = build(parts(pool), (row("http://127.0.0.1:9"),))["acme"]
     assert acme.readiness().note == "set ACME_KEY in .env and restart"
-    _, error = await failing(acme.stream(prompt()))
-    assert error.code == "provider_not_configured"
+    with pytest.raises(UpstreamError) as caught:
+        acme.stream(prompt())
+    assert caught.value.code == "provider_not_configured"
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "local"])
