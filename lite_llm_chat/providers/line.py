@@ -56,7 +56,9 @@ class Line(asyncio.Transport):
         return self._plain.fileno() < 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of it, now or as soon as the other side takes it."""
+        """Send all of it, now or as soon as the other side takes it; nothing once it is closed."""
+        if self.is_closing():
+            return
         waits = bool(self._unsent)
         self._unsent += data
         if waits:

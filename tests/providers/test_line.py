@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lite_llm_chat.domain import Text
-from lite_llm_chat.providers.line import connect
+from lite_llm_chat.providers.line import Line, connect
 from lite_llm_chat.providers.openai_compatible import converse
 from lite_llm_chat.providers.wire import Wire
 
@@ -47,6 +47,59 @@ async def unread() -> AsyncIterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
+
+
+class Heard:
+    """An owner that keeps what comes."""
+
+    def __init__(self) -> None:
+        self.said = b""
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        pass
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        self.said += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection that do not block."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = socket.create_connection(listening.getsockname())
+        far, _ = listening.accept()
+    near.setblocking(False)
+    far.setblocking(False)
+    return near, far
+
+
+async def test_what_the_other_end_does_not_take_at_once_follows_in_order() -> None:
+    near, far = pair()
+    loop, said = asyncio.get_running_loop(), [LONG.encode(), b"and", b" then"]
+    line = Line(loop, near, Heard())
+    for part in said:
+        line.write(part)
+    heard, wanted = b"", b"".join(said)
+    while len(heard) < len(wanted):
+        heard += await loop.sock_recv(far, 1 << 20)
+    assert heard == wanted
+    line.abort()
+    far.close()
+
+
+async def test_a_line_that_breaks_while_it_is_written_to_says_so_once() -> None:
+    near, far = pair()
+    owner = Heard()
+    line = Line(asyncio.get_running_loop(), near, owner)
+    line.write(LONG.encode())
+    far.close()
+    await owner.lost.wait()
+    assert line.is_closing()
+    line.write(b"nobody")
+    line.abort()
 
 
 async def test_a_distant_end_is_waited_for(distant: Distant, vendor: Vendor) -> None:
