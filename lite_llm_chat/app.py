@@ -44,6 +44,7 @@ from .providers import registry
 from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
+from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
 
@@ -127,7 +128,7 @@ class _Lifespan:
             stack.push_async_callback(eventlog.close)
             pool = Pool(settings.connect_timeout_seconds)
             stack.push_async_callback(pool.close)
-            providers = _providers(settings, pool)
+            providers = _providers(settings, pool, eventlog.beat)
             local = providers["local"]
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
@@ -155,11 +156,12 @@ async def _recover(database: Database) -> None:
         log.warning("answers cut by the last stop, now marked so: %d", recovered)
 
 
-def _providers(settings: Settings, pool: Pool) -> dict[str, Provider]:
+def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
     key = settings.deepseek_api_key
     return registry.build(
         registry.Parts(
             pool=pool,
+            rest=rest,
             headers_timeout_s=settings.headers_timeout_seconds,
             deepseek_api_key=key.get_secret_value() if key else None,
             deepseek_base_url=settings.deepseek_base_url,

@@ -241,7 +241,6 @@ class Engine:
                     if now >= arm_again_at:
                         arm_again_at = now + slack_s
                         timer.reschedule(min(arm_again_at + idle_s, total_end))
-                    await self._log.beat()
         except TimeoutError as cause:
             raise self._late(run, past_total=loop.time() >= total_end) from cause
         raise UpstreamError(

@@ -49,7 +49,7 @@ async def converse(
             if decoder.over:
                 break
             if not decoder.finished:
-                data = await reply.read()
+                data = await (reply.more() if pieces else reply.read())
                 continue
             if deadline_s is None:
                 deadline_s = asyncio.get_running_loop().time() + decoder.grace_s

@@ -16,7 +16,7 @@ from .deepseek import DeepSeek
 from .local import Local
 from .openai_compatible import OpenAICompatible, Vendor
 from .pool import Pool
-from .wire import Wire
+from .wire import Rest, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Parts:
     """What the providers need, as plain values; the assembler fills it from the settings."""
 
     pool: Pool
+    rest: Rest
     headers_timeout_s: float
     deepseek_api_key: str | None = field(repr=False)
     deepseek_base_url: str
@@ -43,7 +44,7 @@ def build(parts: Parts, table: tuple[Vendor, ...] = _TABLE) -> dict[str, Provide
     """Every provider by its id, in display order. Nothing is contacted and nothing is loaded."""
 
     def wire() -> Wire:
-        return Wire(parts.pool, headers_timeout_s=parts.headers_timeout_s)
+        return Wire(parts.pool, parts.rest, headers_timeout_s=parts.headers_timeout_s)
 
     deepseek = DeepSeek(wire(), api_key=parts.deepseek_api_key, base_url=parts.deepseek_base_url)
     others = [OpenAICompatible(wire(), vendor, parts.keys.get(vendor.id)) for vendor in table]

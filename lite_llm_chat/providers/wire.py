@@ -15,7 +15,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,6 +36,8 @@ _CUT_S = 0.05  # a closed transport lets go of its socket a few turns of the loo
 _DRAIN_S = 0.025  # how long the end of an answer may wait for the end of its response
 _PORTS = {"http": 80, "https": 443}
 _BROKEN = (Closed, NotHttp, OSError)
+
+Rest = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ class Endpoint:
 
 
 class Wire:
-    """Sends one provider's requests over the shared connections."""
+    """Sends one provider's requests over the shared connections. `rest` is awaited between two
+    readings of an answer."""
 
-    def __init__(self, pool: Pool, *, headers_timeout_s: float) -> None:
+    def __init__(self, pool: Pool, rest: Rest, *, headers_timeout_s: float) -> None:
+        self.rest = rest
         self._pool = pool
         self._headers_timeout_s = headers_timeout_s
         self._open: dict[Connection, Origin] = {}
@@ -197,11 +201,7 @@ class Reply:
 
     async def read(self) -> bytes:
         """The bytes that have come since the last call, at least one; b"" at the end of the
-        body. Raises UpstreamError `upstream_truncated` if the connection broke before.
-
-        Between two calls the socket is left alone: a caller that comes once a tick pays for one
-        read of all that has come, not for one a token, and what it does not take stays with the
-        vendor."""
+        body. Raises UpstreamError `upstream_truncated` if the connection broke before."""
         while True:
             try:
                 data = await self._connection.read()
@@ -211,6 +211,14 @@ class Reply:
                 return data
             if plain := self._inflate(data):
                 return plain
+
+    async def more(self) -> bytes:
+        """As `read`, after a rest in which the socket is left alone: who comes once a tick pays
+        for one reading of all that has come, not for one a token, and what it does not take stays
+        with the vendor."""
+        if not self._connection.over:
+            await self._wire.rest()
+        return await self.read()
 
     async def complaint(self) -> bytes:
         """What an error reply says: at most `MAX_ERROR_BYTES`, and only what comes within a few

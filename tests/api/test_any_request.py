@@ -31,7 +31,7 @@ from .schema_hooks import beyond_shape
 ME = "tests/api/test_any_request.py"
 CASES = scaled(3_000, 50_000)
 PHASES = ("--phases", "coverage,fuzzing,stateful")
-EXAMPLES = scaled(110, 3_500)  # for each operation and phase: 14 requests come of one
+EXAMPLES = scaled(125, 3_600)  # for each operation and phase: 14 requests come of one
 NO_LIMIT = Traits(concurrency=1_000)
 SESSIONS = 40  # asked before, so that ids name something
 CONFIG = """

@@ -26,9 +26,10 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
 async def test_stream_prints_the_answer_once_though_its_connection_breaks(
     product: Product, cookbook: Path
 ) -> None:
-    async with Cutter(product.url, bytes_each=700) as cutter:
+    # a head and the whole story fit into what passes at once, but not what else is said
+    async with Cutter(product.url, bytes_each=1_000) as cutter:
         ran = await python(cookbook / "stream.py", f"say: {STORY}", cutter.url)
-        assert cutter.cuts > 1
+        assert cutter.cuts
     assert (ran.code, ran.out) == (0, f"{STORY}\n[completed]\n")
 
 

@@ -89,10 +89,14 @@ async def pool() -> AsyncIterator[Pool]:
     await one.close()
 
 
+async def no_rest() -> None:
+    """For a caller that reads as it comes."""
+
+
 @pytest.fixture
 def wire(pool: Pool) -> Wire:
     """A patient wire."""
-    return Wire(pool, headers_timeout_s=20.0)
+    return Wire(pool, no_rest, headers_timeout_s=20.0)
 
 
 def endpoint(url: str) -> Endpoint:

@@ -13,13 +13,14 @@ from lite_llm_chat.providers.openai_compatible import converse
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.wire import Wire
 
-from .conftest import SSE, Vendor, chunked, collect, endpoint, failing, stream, text
+from .conftest import SSE, Vendor, chunked, collect, endpoint, failing, no_rest, stream, text
 
 SAID = (
     b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
     b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
     b"data: [DONE]\n\n",
 )
+HI, STOP, DONE = SAID
 WHOLE = stream(*SAID)
 
 
@@ -100,7 +101,7 @@ async def test_a_connection_that_nobody_needs_is_closed_after_a_while(
 async def test_the_pool_closes_what_rests_in_it(vendor: Vendor) -> None:
     pool = Pool(5.0)
     vendor.says = WHOLE
-    assert await ask(Wire(pool, headers_timeout_s=5.0), vendor) == "Hi"
+    assert await ask(Wire(pool, no_rest, headers_timeout_s=5.0), vendor) == "Hi"
     await pool.close()
     await vendor.gone.wait()
 
@@ -115,3 +116,32 @@ async def test_many_streams_at_once_have_a_connection_each(vendor: Vendor, wire:
     vendor.script = answer
     assert await asyncio.gather(*(ask(wire, vendor) for _ in range(150))) == ["Hi"] * 150
     assert vendor.connections == 150
+
+
+async def test_an_answer_that_comes_at_once_is_read_without_a_rest(
+    pool: Pool, vendor: Vendor
+) -> None:
+    async def rest() -> None:
+        pytest.fail("the end would wait for it")
+
+    vendor.says = stream(HI, HI, STOP, DONE)
+    assert await ask(Wire(pool, rest, headers_timeout_s=5.0), vendor) == "HiHi"
+
+
+async def test_the_vendor_is_left_alone_after_a_reading_that_brought_something(
+    pool: Pool, vendor: Vendor
+) -> None:
+    rested = asyncio.Event()
+
+    async def say(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + b"connection: close\r\n\r\n: waiting\n\n" + HI)
+        await rested.wait()
+        writer.write(HI + STOP + DONE)
+
+    async def rest() -> None:
+        assert not rested.is_set(), "once is enough: the end has come"
+        rested.set()
+
+    vendor.script, vendor.then_close = say, True
+    assert await ask(Wire(pool, rest, headers_timeout_s=5.0), vendor) == "HiHi"
+    assert rested.is_set()

@@ -177,9 +177,11 @@ def test_leaving_the_process_with_a_live_stream_is_clean() -> None:
         from lite_llm_chat.providers.pool import Pool
         from lite_llm_chat.providers.wire import Wire
 
+        async def no_rest() -> None: ...
+
         async def main():
             pool = Pool(5.0)
-            wire = Wire(pool, headers_timeout_s=20.0)
+            wire = Wire(pool, no_rest, headers_timeout_s=20.0)
             local = Local(wire, path=None, context_tokens=1024, slots=4)
             pieces = local.stream(Prompt("m", (Turn("user", "Write a long story."),)))
             await anext(pieces)

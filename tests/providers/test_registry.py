@@ -10,7 +10,7 @@ from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.registry import Parts, build
 
-from .conftest import Vendor, collect, prompt, stream, text
+from .conftest import Vendor, collect, no_rest, prompt, stream, text
 
 KEY = "acme-canary-0123456789"
 
@@ -18,6 +18,7 @@ KEY = "acme-canary-0123456789"
 def parts(pool: Pool, **keys: str) -> Parts:
     return Parts(
         pool=pool,
+        rest=no_rest,
         headers_timeout_s=20.0,
         deepseek_api_key="sk-canary-0123456789",
         deepseek_base_url="http://127.0.0.1:9",

@@ -16,7 +16,19 @@ from lite_llm_chat.providers.openai_compatible import converse
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.wire import Wire, retry_after_s
 
-from .conftest import SSE, Vendor, chunked, collect, endpoint, failing, finish, reply, stream, text
+from .conftest import (
+    SSE,
+    Vendor,
+    chunked,
+    collect,
+    endpoint,
+    failing,
+    finish,
+    no_rest,
+    reply,
+    stream,
+    text,
+)
 
 HI = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
 STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}\n\n'
@@ -98,7 +110,7 @@ async def test_a_connection_closed_before_the_answer_is_unreachable(
 
 
 async def test_a_vendor_that_never_answers_is_a_timeout(vendor: Vendor, pool: Pool) -> None:
-    _, error = await failing(ask(Wire(pool, headers_timeout_s=0.01), vendor.url))
+    _, error = await failing(ask(Wire(pool, no_rest, headers_timeout_s=0.01), vendor.url))
     assert (error.code, error.status, error.retryable) == ("upstream_timeout", 504, True)
     await vendor.gone.wait()
 
