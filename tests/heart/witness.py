@@ -48,10 +48,8 @@ class Reader:
     groups: Tail
     eager: bool
     task: asyncio.Task[Sequence[Event] | None] | None = None
-    begun: bool = False
 
     def read(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.begun = True
         self.task = self.task or loop.create_task(self._next(), name="reader")
 
     async def _next(self) -> Sequence[Event] | None:
@@ -105,7 +103,7 @@ class Witness:
 
     @property
     def followers(self) -> Counter[str]:
-        return Counter([*self.seats, *(one.log for one in self.readers if one.begun)])
+        return Counter([*self.seats, *(one.log for one in self.readers)])
 
     def _expect_ends(self, wish: Wish) -> None:
         """Which live answer a wish may stop."""
