@@ -177,7 +177,7 @@ class Chat:
         opening: Opening | None = None
         try:
             opening = await self._db.write(
-                lambda conn: work(conn, generation_id, at), early=self._begin
+                lambda conn: work(conn, generation_id, at), early=self._begin_early
             )
         finally:
             if opening is None or opening.generation is None:
@@ -189,6 +189,11 @@ class Chat:
             if generation_id in self._doomed:
                 self._engine.cancel(generation_id)
         return opening.ticket
+
+    def _begin_early(self, opening: Opening) -> None:
+        if opening.generation is not None:
+            self._log.expect(opening.events)
+        self._begin(opening)
 
     def _begin(self, opening: Opening) -> None:
         if opening.generation is not None and opening.prompt is not None:

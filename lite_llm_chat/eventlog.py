@@ -63,6 +63,7 @@ class _Part(NamedTuple):
     events: list[Event]
     begins_at: datetime | None
     ending: rows.Ending | None
+    opening: int  # events that are still being committed, by a transaction before this one
 
 
 class EventLog:
@@ -102,11 +103,19 @@ class EventLog:
         if live is not None:
             self._forget(live)
 
+    def expect(self, opening: Sequence[Event]) -> None:
+        """The first events of a reserved log, from number 1, are being committed: what is
+        appended from now on goes into the very next transaction. If that commit fails, it is
+        dropped there."""
+        live = self._live.get(opening[0].generation_id)
+        if live is not None:
+            live.numbered = len(opening)
+
     def open(self, opening: Sequence[Event]) -> None:
-        """Begin a reserved log with its first events, from number 1; they are committed. What was
-        appended before this waits no longer."""
+        """Begin a reserved log with its first events: they are committed. What was appended
+        before `expect` or this waits no longer."""
         live = self._live[opening[0].generation_id]
-        live.opened = True
+        live.numbered = live.numbered or len(opening)
         live.publish(opening)
         if live.pending or live.ending is not None:
             self._mark(live, urgent=True)
@@ -149,7 +158,7 @@ class EventLog:
         await live.wait_over()
 
     def _mark(self, live: LiveLog, *, urgent: bool) -> None:
-        if not live.opened:
+        if not live.numbered:
             return
         self._dirty[live] = None
         self._work.set()
@@ -219,11 +228,11 @@ class EventLog:
             events = live.take()
             ending = None
             if live.ending is not None:
-                last_seq = live.seq + len(events) + 1
-                ending = rows.Ending(live.id, last_seq, live.ending, now)
+                ending = rows.Ending(live.id, live.numbered + 1, live.ending, now)
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins
-            parts.append(_Part(live, events, now if begins else None, ending))
+            opening = 0 if live.seq else live.numbered - len(events)
+            parts.append(_Part(live, events, now if begins else None, ending, opening))
         if not self._dirty and not self._resting:
             self._work.clear()
         self._hurry.clear()  # an urgent log is a dirty one: both ways take all of them
@@ -265,10 +274,11 @@ class EventLog:
 
     async def _commit(self, parts: list[_Part]) -> None:
         def work(conn: Connection) -> None:
-            events = [event for part in parts for event in part.events]
+            stored = [part for part in parts if not part.opening or _is_open(conn, part)]
+            events = [event for part in stored for event in part.events]
             if events:
                 rows.append(conn, events)
-            for part in parts:
+            for part in stored:
                 if part.begins_at is not None:
                     rows.begin(conn, part.live.id, part.begins_at)
                 if part.ending is not None:
@@ -341,6 +351,11 @@ class EventLog:
         """The first of the events after a number, from rows."""
         async with self._catching_up:
             return await self._db.read(lambda conn: rows.read_events(conn, generation_id, after))
+
+
+def _is_open(conn: Connection, part: _Part) -> bool:
+    """Whether the transaction that should have opened a log did so."""
+    return rows.opened_with(conn, part.live.id, part.opening)
 
 
 async def _rung(bell: asyncio.Event, within_s: float) -> bool:

@@ -30,7 +30,7 @@ class LiveLog:
         "id",
         "memory",
         "memory_size",
-        "opened",
+        "numbered",
         "over",
         "pending",
         "pending_size",
@@ -41,7 +41,7 @@ class LiveLog:
     def __init__(self, generation_id: str) -> None:
         self.id = generation_id
         self.seq = 0  # of the last committed event
-        self.opened = False  # True once its first events are committed
+        self.numbered = 0  # events that have a number; 0 until the first ones are being committed
         self.begun = False  # True once its first piece is on its way to the disk
         self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
         self.pending_size = 0
@@ -71,7 +71,8 @@ class LiveLog:
                 starts = range(0, len(text), EVENT_CHARS)
                 merged += [kind(text[start : start + EVENT_CHARS]) for start in starts]
         self.pending, self.pending_size = [], 0
-        return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=self.seq + 1)]
+        first, self.numbered = self.numbered + 1, self.numbered + len(merged)
+        return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=first)]
 
     def since(self, after: int) -> Sequence[Event] | None:
         """The committed events after a number, a page of them at most, or None if memory does not

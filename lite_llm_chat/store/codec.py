@@ -87,7 +87,7 @@ def row_to_body(kind: str, data: str) -> Body:
 
 def moment_to_text(at: datetime) -> str:
     """A moment as the tables keep it: UTC without its zone, to the microsecond."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def text_to_moment(text: str) -> datetime:

@@ -49,6 +49,7 @@ _OPEN = (
     "INSERT INTO generations (id, session_id, message_id, provider, model, status, options,"
     " warnings, last_seq, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_OPENED = f"SELECT 1 FROM generations WHERE id = ? AND last_seq = ? AND {_LIVE}"
 _APPEND = "INSERT INTO events (generation_id, seq, kind, data) VALUES (?, ?, ?, ?)"
 _BEGIN = (
     "UPDATE generations SET status = 'running', first_piece_at = ?"
@@ -136,6 +137,12 @@ def open_log(conn: Connection, generation: Generation, opening: Sequence[Event])
         ),
     )
     append(conn, opening)
+
+
+def opened_with(conn: Connection, generation_id: str, count: int) -> bool:
+    """Whether a log was opened with so many events and has not ended."""
+    row = first(conn, _OPENED, (generation_id, count))
+    return row is not None
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
