@@ -21,6 +21,7 @@ from lite_llm_chat.store.location import Location
 
 from . import oracle
 from .disk import Disk, full, now, opening
+from .processes import until
 
 END = Ended("completed", finish_reason="stop")
 
@@ -46,9 +47,7 @@ async def log(disk: Disk) -> AsyncIterator[EventLog]:
 
 async def until_asked(disk: Disk, writes: int) -> None:
     """Return when so many writes have been asked for."""
-    async with asyncio.timeout(5):
-        while disk.writes < writes:
-            await asyncio.sleep(0)
+    await until(lambda: disk.writes >= writes)
 
 
 async def test_a_first_piece_is_on_its_way_before_its_question_is_told_to_be_stored(
@@ -128,4 +127,3 @@ async def test_a_question_that_was_given_up_expects_nothing(log: EventLog) -> No
     log.expect([Event("a", 1, Started(1, 2, "deepseek", "deepseek-chat"))])
     log.append("a", Text("to nobody"))
     assert not log.runs("a")
-
