@@ -63,7 +63,7 @@ coverage-all: $(VENV)/.dev local ## all tests, the servers they start measured t
 	$(PY) -m coverage combine -q --rcfile=tests/coverage.toml
 	$(PY) -m coverage report --rcfile=tests/coverage.toml
 
-torture: $(VENV)/.dev local ## the long suites at the size of a night; writes docs/reliability.md
+torture: $(VENV)/.dev local ## the long suites at the size of a night, an hour and a half; writes docs/reliability.md
 	$(PY) -m tests.night $(ARGS)
 
 fake-deepseek: $(VENV)/.runtime ## a stand-in for DeepSeek on port 9100, for trying things out

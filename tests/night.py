@@ -5,10 +5,12 @@
                                       pytest suite ┴ … ─▶ figures ──────────────┘   reliability.md
 
 A suite that fails does not stop the others: the table says so. The page is written after every
-suite, so a night that is cut short (Ctrl-C, SIGTERM) leaves what it has. With `--lanes 2` the
-suites whose figures are counts run two at a time, after those whose figures are times, which
-always have the machine for themselves. `--small` runs the sizes of a pull request, `--only PART`
-the suites with that part in their path; neither writes the document unless `--write` is given.
+suite, so a night that is cut short (Ctrl-C, SIGTERM) leaves what it has. Suites whose figures are
+times run first, each with the machine for itself; then those whose figures are counts, `--lanes N`
+at a time: two, unless it says otherwise, where two cores may be used, else one. With two a night
+takes about an hour and a half: half an hour of times, then the hour of soak beside the rest.
+`--small` runs the sizes of a pull request, `--only PART` the suites with that part in their path;
+neither writes the document unless `--write` is given.
 """
 
 from __future__ import annotations
@@ -37,12 +39,15 @@ TIMED = (  # their figures are times: each runs alone
     "tests/faults/test_slow_and_locked.py",
     "tests/durability/test_kill.py",
     "tests/backup/test_under_load.py",
-    "tests/soak",
+    "tests/soak/test_many_streams.py",
+    "tests/soak/test_overload.py",
+    "tests/soak/test_vitals.py",
 )
-COUNTED = (  # their figures are counts: another one may run beside them
+COUNTED = (  # their figures are counts: another one may run beside them; the longest come first
+    "tests/soak/test_soak.py",
+    "tests/api/test_any_request.py",
     "tests/faults/test_power_cut.py",
     "tests/heart/test_any_history.py",
-    "tests/api/test_any_request.py",
     "tests/faults/test_storage_faults.py",
     "tests/faults/test_damaged_page.py",
 )
@@ -180,14 +185,33 @@ def _cut_by_signals(night: Night) -> None:
     signal.signal(signal.SIGTERM, cut)
 
 
-def main() -> int:
-    """0 when every suite passed."""
+def lanes_here() -> int:
+    """How many counting suites run at a time unless the command says so: 2 where two cores may be
+    used, else 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(2, len(os.sched_getaffinity(0)))
+    return min(2, os.cpu_count() or 1)
+
+
+def asked_for(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says, or these arguments. `lanes` is 1 or more; else it exits with
+    2."""
     parser = argparse.ArgumentParser(prog="python -m tests.night", description=__doc__)
     parser.add_argument("--small", action="store_true", help="the sizes of a pull request")
     parser.add_argument("--only", default="", help="suites with this part in their path")
     parser.add_argument("--write", action="store_true", help="write the page all the same")
-    parser.add_argument("--lanes", type=int, default=1, help="how many counting suites at a time")
-    asked = parser.parse_args()
+    here = lanes_here()
+    text = f"how many counting suites at a time; {here} on this machine"
+    parser.add_argument("--lanes", type=int, default=here, help=text)
+    asked = parser.parse_args(arguments)
+    if asked.lanes < 1:
+        parser.error("--lanes is 1 or more")
+    return asked
+
+
+def main() -> int:
+    """0 when every suite passed."""
+    asked = asked_for()
     timed = [suite for suite in TIMED if asked.only in suite]
     counted = [suite for suite in COUNTED if asked.only in suite]
     page = DOCUMENT if asked.write or not (asked.small or asked.only) else None

@@ -24,6 +24,7 @@ BEYOND_SHAPE = {
     "provider_not_configured",
     "provider_unknown_model",
     "provider_bad_request",
+    "body_too_large",
 }
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 EMPTY_QUESTION = "Value error, it is empty: there is nothing to answer"
