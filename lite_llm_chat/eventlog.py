@@ -109,14 +109,16 @@ class EventLog:
         dropped there."""
         live = self._live.get(opening[0].generation_id)
         if live is not None:
-            live.numbered = len(opening)
+            live.numbered = live.opening = len(opening)
 
     def open(self, opening: Sequence[Event]) -> None:
         """Begin a reserved log with its first events: they are committed. What was appended
         before `expect` or this waits no longer."""
-        live = self._live[opening[0].generation_id]
-        live.numbered = live.numbered or len(opening)
-        live.publish(opening)
+        live = self._live.get(opening[0].generation_id)
+        if live is None:  # given up meanwhile
+            return
+        live.numbered, live.opening = live.numbered or len(opening), 0
+        self._publish(live, opening)
         if live.pending or live.ending is not None:
             self._mark(live, urgent=True)
 
@@ -158,7 +160,7 @@ class EventLog:
         await live.wait_over()
 
     def _mark(self, live: LiveLog, *, urgent: bool) -> None:
-        if not live.numbered:
+        if not live.numbered or live.taken:
             return
         self._dirty[live] = None
         self._work.set()
@@ -229,10 +231,10 @@ class EventLog:
             ending = None
             if live.ending is not None:
                 ending = rows.Ending(live.id, live.numbered + 1, live.ending, now)
+                live.taken = True
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins
-            opening = 0 if live.seq else live.numbered - len(events)
-            parts.append(_Part(live, events, now if begins else None, ending, opening))
+            parts.append(_Part(live, events, now if begins else None, ending, live.opening))
         if not self._dirty and not self._resting:
             self._work.clear()
         self._hurry.clear()  # an urgent log is a dirty one: both ways take all of them
@@ -243,7 +245,7 @@ class EventLog:
         if not parts:
             return
         try:
-            await self._commit(parts)
+            stored = await self._commit(parts)
         except Exception as cause:
             if len(parts) > 1:
                 for part in parts:
@@ -253,11 +255,14 @@ class EventLog:
                 log.error("generation %s: its log was given up: %r", part.live.id, cause)
                 await self._give_up(part.live, fenced=isinstance(cause, RuleBroken))
             return
-        for part in parts:
+        for part in stored:
             last = [] if part.ending is None else [_last_event(part.ending)]
-            part.live.publish([*part.events, *last])
-            if last:
-                self._forget(part.live)
+            self._publish(part.live, [*part.events, *last])
+
+    def _publish(self, live: LiveLog, committed: Sequence[Event]) -> None:
+        live.publish(committed)
+        if live.ended:
+            self._forget(live)
 
     async def _give_up(self, live: LiveLog, *, fenced: bool) -> None:
         """Let go of a log that cannot be written, and end it after whatever the rows hold; one
@@ -272,8 +277,10 @@ class EventLog:
         self._forget(live)
         self.on_given_up(live.id)
 
-    async def _commit(self, parts: list[_Part]) -> None:
-        def work(conn: Connection) -> None:
+    async def _commit(self, parts: list[_Part]) -> list[_Part]:
+        """The parts that are stored: all but those whose questions were not."""
+
+        def work(conn: Connection) -> list[_Part]:
             stored = [part for part in parts if not part.opening or _is_open(conn, part)]
             events = [event for part in stored for event in part.events]
             if events:
@@ -283,10 +290,11 @@ class EventLog:
                     rows.begin(conn, part.live.id, part.begins_at)
                 if part.ending is not None:
                     rows.end(conn, part.ending)
+            return stored
 
         while True:
             try:
-                await self._db.write(work)
+                stored = await self._db.write(work)
             except StorageUnavailable:
                 if not self.broken:
                     self.broken = True
@@ -294,7 +302,7 @@ class EventLog:
                 await asyncio.sleep(RETRY_S)
             else:
                 self.broken = False
-                return
+                return stored
 
     def _forget(self, live: LiveLog) -> None:
         self._live.pop(live.id, None)

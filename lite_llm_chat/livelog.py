@@ -24,6 +24,7 @@ class LiveLog:
     """One running log: what waits to be committed, and the newest of what was."""
 
     __slots__ = (
+        "_early",
         "_waiting",
         "begun",
         "ending",
@@ -31,24 +32,29 @@ class LiveLog:
         "memory",
         "memory_size",
         "numbered",
+        "opening",
         "over",
         "pending",
         "pending_size",
         "readers",
         "seq",
+        "taken",
     )
 
     def __init__(self, generation_id: str) -> None:
         self.id = generation_id
         self.seq = 0  # of the last committed event
         self.numbered = 0  # events that have a number; 0 until the first ones are being committed
+        self.opening = 0  # how many events its first commit holds, until that is told of
         self.begun = False  # True once its first piece is on its way to the disk
         self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
         self.pending_size = 0
         self.ending: Ended | None = None
+        self.taken = False  # True once the ending is on its way to the disk
         self.memory: list[Event] = []  # contiguous, up to and including `seq`
         self.memory_size = 0
         self.readers = 0
+        self._early: Sequence[Event] = ()  # committed, but what comes before was not told of yet
         self._waiting: list[asyncio.Future[bool]] = []  # readers, until the next publication
         self.over = False  # True once the end is committed, or the log was given up
 
@@ -84,13 +90,24 @@ class LiveLog:
         return new if len(new) < 2 else _page(new)
 
     def publish(self, committed: Sequence[Event]) -> None:
-        """Show events to readers. Called only after their commit."""
+        """Show events to readers, once what comes before them is shown. Called only after their
+        commit."""
+        if committed[0].seq > self.seq + 1:
+            self._early = committed
+            return
+        if self._early:
+            committed, self._early = [*committed, *self._early], ()
         self.memory.extend(committed)
         self.seq = committed[-1].seq
         self.memory_size += sum(map(_weight, committed))
         while self.memory_size > MEMORY_LIMIT and len(self.memory) > 1:
             self.memory_size -= _weight(self.memory.pop(0))
         self.ring()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end is shown."""
+        return bool(self.memory) and isinstance(self.memory[-1].body, Ended)
 
     def ring(self) -> None:
         """Wake whoever waits for news."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat.domain import Ended, Event, Started, Text
+from lite_llm_chat.domain import Body, Ended, Event, Started, Text
 from lite_llm_chat.errors import StorageUnavailable
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.store import generations
@@ -45,36 +45,60 @@ async def log(disk: Disk) -> AsyncIterator[EventLog]:
     await one.close()
 
 
-async def until_asked(disk: Disk, writes: int) -> None:
-    """Return when so many writes have been asked for."""
-    await until(lambda: disk.writes >= writes)
+async def bodies(disk: Disk, generation_id: str) -> list[Body]:
+    return await disk.read(lambda conn: generations.bodies(conn, generation_id))
 
 
-async def test_a_first_piece_is_on_its_way_before_its_question_is_told_to_be_stored(
-    disk: Disk, log: EventLog
-) -> None:
+async def accepted(disk: Disk, log: EventLog, *said: Text, ended: bool = False) -> list[Event]:
+    """Commit the question of log `a`, to which the vendor says something meanwhile; return when
+    that is stored too, though nobody has opened the log. What `open` is to be called with."""
     log.reserve("a")
-    reader = log.tail("a")
-    begun: list[Event] = []
+    endings: list[asyncio.Task[None]] = []
 
     def early(first: Event) -> None:
-        begun.append(first)
         log.expect([first])
-        log.append("a", Text("at once"))
+        for piece in said:
+            log.append("a", piece)
+        if ended:
+            endings.append(asyncio.create_task(log.end("a", END)))
 
-    accepted = asyncio.create_task(disk.write(lambda conn: opening(conn, "a"), early))
-    await until_asked(disk, 2)  # the piece, though nobody has opened the log
-    first = await accepted
+    first = await disk.write(lambda conn: opening(conn, "a"), early)
+
+    async def stored() -> bool:
+        return len(await bodies(disk, "a")) == 1 + len(said[:1]) + ended
+
+    await until(stored)
+    return [first]
+
+
+async def test_a_first_piece_is_stored_before_its_question_is_told_of_and_shown_after_it(
+    disk: Disk, log: EventLog
+) -> None:
+    first = await accepted(disk, log, Text("at once"))
+    reader = log.tail("a")
+    waiting = asyncio.create_task(anext(reader))
+    assert not (await asyncio.wait({waiting}, timeout=0.05))[0]
     assert log.last_seq("a") == 0
-    log.open([first])
-    assert begun == [first]
-    seen = [*await anext(reader)]
-    while len(seen) < 2:
-        seen += await anext(reader)
+    log.open(first)
+    seen = [*await waiting]
     assert [event.seq for event in seen] == [1, 2]
     assert isinstance(seen[0].body, Started)
     assert seen[1].body == Text("at once")
     await log.end("a", END)
+
+
+async def test_an_answer_may_end_before_its_question_is_told_of(disk: Disk, log: EventLog) -> None:
+    first = await accepted(disk, log, Text("all of it"), ended=True)
+    reader, late = log.tail("a"), log.tail("a")
+    assert log.runs("a")
+    log.open(first)
+    assert not log.runs("a")
+    everything = [first[0].body, Text("all of it"), END]
+    for one in (reader, late, log.tail("a")):
+        seen = [event async for group in one for event in group]
+        assert [event.seq for event in seen] == [1, 2, 3]
+        assert [event.body for event in seen] == everything
+    assert await bodies(disk, "a") == everything
 
 
 async def test_what_is_said_to_a_question_that_is_not_stored_is_dropped(
@@ -86,6 +110,7 @@ async def test_what_is_said_to_a_question_that_is_not_stored_is_dropped(
     log.append("a", Text("to nobody"))
     with pytest.raises(StorageUnavailable):
         await disk.write(full)
+    await until(lambda: disk.writes == 2)
     log.release("a")
     assert [group async for group in reader] == []
     other = await disk.write(lambda conn: opening(conn, "b"))
@@ -94,36 +119,13 @@ async def test_what_is_said_to_a_question_that_is_not_stored_is_dropped(
     log.append("b", Text("goes on"))
     await log.end("b", END)
     assert not log.broken
-    assert await disk.read(lambda conn: generations.bodies(conn, "a")) == []
-    assert await disk.read(lambda conn: generations.bodies(conn, "b")) == [
-        other.body,
-        Text("goes on"),
-        END,
-    ]
+    assert await bodies(disk, "a") == []
+    assert await bodies(disk, "b") == [other.body, Text("goes on"), END]
 
 
-async def test_an_answer_may_end_while_its_question_is_being_committed(
-    disk: Disk, log: EventLog
-) -> None:
-    log.reserve("a")
-    endings: list[asyncio.Task[None]] = []
-
-    def early(first: Event) -> None:
-        log.expect([first])
-        log.append("a", Text("all of it"))
-        endings.append(asyncio.create_task(log.end("a", END)))
-
-    first = await disk.write(lambda conn: opening(conn, "a"), early)
-    log.open([first])
-    await endings[0]
-    assert await disk.read(lambda conn: generations.bodies(conn, "a")) == [
-        first.body,
-        Text("all of it"),
-        END,
-    ]
-
-
-async def test_a_question_that_was_given_up_expects_nothing(log: EventLog) -> None:
-    log.expect([Event("a", 1, Started(1, 2, "deepseek", "deepseek-chat"))])
+async def test_a_log_that_was_given_up_expects_nothing_and_is_not_opened(log: EventLog) -> None:
+    first = Event("a", 1, Started(1, 2, "deepseek", "deepseek-chat"))
+    log.expect([first])
     log.append("a", Text("to nobody"))
+    log.open([first])
     assert not log.runs("a")

@@ -3,6 +3,7 @@
     settle()    run whatever can run at this moment, threads included
     advance(s)  move the clock from timer to timer, and settle at each
     finish(c)   run a coroutine that needs no timer, to its result
+    dice        if set: what is ready at the same moment runs in an order that they decide
 
 The loop is asyncio's own. Its selector sees when it is asked to sleep: nothing is ready then. If a
 thread still works for the loop it sleeps until that thread reports; else it stops instead.
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from heapq import heappop, heappush
 from math import inf, nextafter
+from random import Random
 from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ class Clockwork(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.moment = 0.0
         self.outside = 0
+        self.dice: Random | None = None
         self._alarms: list[float] = []
         self._turning = _Selector(self._nothing_is_ready)
         super().__init__(self._turning)
@@ -71,6 +74,15 @@ class Clockwork(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.moment
+
+    def _run_once(self) -> None:
+        ready = self._ready  # type: ignore[attr-defined]  # asyncio's own
+        if self.dice is not None and len(ready) > 1:
+            shuffled = list(ready)
+            self.dice.shuffle(shuffled)
+            ready.clear()
+            ready.extend(shuffled)
+        super()._run_once()  # type: ignore[misc]
 
     def settle(self) -> None:
         """Run until nothing moves but by the clock or by the test. Raises Spinning."""

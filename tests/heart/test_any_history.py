@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import hypothesis
 import pytest
@@ -40,7 +40,7 @@ from .model import Wish
 from .witness import Witness
 from .world import Call, Cut, Mode, Order, World
 
-RUNS = (300, 5000)
+RUNS = scaled(300, 5000)
 STEPS = 50
 CALM = 6  # steps between two blows, so that there is something to hit
 REPORT_EVERY = 50
@@ -80,6 +80,7 @@ class History(RuleBasedStateMachine):
     empty: ClassVar[Path]
     tally: ClassVar[Counter[str]]
     screen: ClassVar[pytest.CaptureFixture[str]]
+    file: ClassVar[str] = "test_any_history.py"
 
     def __init__(self) -> None:
         super().__init__()
@@ -338,14 +339,17 @@ class History(RuleBasedStateMachine):
         self.witness.stop()
 
 
-@pytest.mark.timeout(3600)
-def test_every_promise_holds_in_any_history(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.CRITICAL)
+class Size(NamedTuple):
+    """How many histories of how many steps, and of which goal."""
+
+    goal: str
+    what: str
+    runs: int
+    steps: int
+
+
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few words be many, so that short histories reach every bound."""
     monkeypatch.setattr(livelog, "MEMORY_LIMIT", 40)
     monkeypatch.setattr(livelog, "EVENT_CHARS", 50)
     monkeypatch.setattr(livelog, "PAGE_CHARS", 20)
@@ -353,13 +357,18 @@ def test_every_promise_holds_in_any_history(
     monkeypatch.setattr(generations, "EVENT_PAGE", 3)
     monkeypatch.setattr(generations, "EVENT_PAGE_CHARS", 60)
 
-    History.empty, History.tally = tmp_path / "empty.db", Counter()
-    History.screen = capsys
-    World(History.empty).close()
-    runs, chosen, began = scaled(*RUNS), seed(), time.process_time()
+
+def tried(
+    machine: type[History], size: Size, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run histories and record what came out. A failure prints the steps that lead to it."""
+    logging.disable(logging.ERROR)
+    machine.empty, machine.tally, machine.screen = folder / "empty.db", Counter(), capsys
+    World(machine.empty).close()
+    chosen, began = seed(), time.process_time()
     wanted = settings(
-        max_examples=runs,
-        stateful_step_count=STEPS,
+        max_examples=size.runs,
+        stateful_step_count=size.steps,
         deadline=None,
         database=None,
         print_blob=True,
@@ -367,12 +376,23 @@ def test_every_promise_holds_in_any_history(
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    with replayable("tests/heart/test_any_history.py", chosen):
-        run_state_machine_as_test(hypothesis.seed(chosen)(History), settings=wanted)
-    tally = History.tally
+    try:
+        with replayable(f"tests/heart/{machine.file}", chosen):
+            run_state_machine_as_test(hypothesis.seed(chosen)(machine), settings=wanted)
+    finally:
+        logging.disable(logging.NOTSET)
+    tally = machine.tally
     tell(capsys, "\n".join(f"{count:8} {what}" for what, count in sorted(tally.items())))
     spent = time.process_time() - began
     result = (
         f"{tally['runs']} runs, {tally['steps']} steps, 0 violations, seed {chosen}, {spent:.0f} s"
     )
-    record("G5", "histories against a model", f"{runs} runs of {STEPS} steps", result, True)
+    record(size.goal, size.what, f"{size.runs} runs of {size.steps} steps", result, True)
+
+
+@pytest.mark.timeout(3600)
+def test_every_promise_holds_in_any_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_limits(monkeypatch)
+    tried(History, Size("G5", "histories against a model", RUNS, STEPS), tmp_path, capsys)

@@ -1,0 +1,39 @@
+"""The same histories when nobody keeps his turn: every promise holds in any schedule.
+
+Whatever is ready at the same moment (tasks, what threads report, timers) runs in an order that dice
+decide, in every turn of the event loop, and the dice are a part of the history: a failure replays.
+An event loop keeps to the order of coming; what is true without that does not hang on it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize
+
+from tests.torture import scaled
+
+from .test_any_history import History, Size, small_limits, tried
+
+SIZE = Size("G6", "histories in any schedule", scaled(500, 20_000), 20)
+
+
+class Shuffled(History):
+    """See the module."""
+
+    file = "test_any_schedule.py"
+
+    @initialize(throw=st.integers(0, 2**32))
+    def nobody_keeps_his_turn(self, throw: int) -> None:
+        self.world.loop.dice = Random(throw)
+
+
+@pytest.mark.timeout(5400)
+def test_every_promise_holds_in_any_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_limits(monkeypatch)
+    tried(Shuffled, SIZE, tmp_path, capsys)
