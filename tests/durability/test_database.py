@@ -12,8 +12,9 @@ import pytest
 
 from lite_llm_chat.domain import Ended, Event, Text
 from lite_llm_chat.errors import Conflict, LiteError, NotFound, RuleBroken, StorageUnavailable
-from lite_llm_chat.store import generations, sessions
+from lite_llm_chat.store import generations, messages, sessions
 from lite_llm_chat.store.bare import driver
+from lite_llm_chat.store.codec import moment_to_text
 from lite_llm_chat.store.database import READERS, Connection, Database
 from lite_llm_chat.store.location import Location
 
@@ -217,6 +218,23 @@ class Readings:
 
     def release(self) -> None:
         self._released.set()
+
+
+async def test_a_branch_is_read_oldest_first_whatever_its_ids_are(database: Database) -> None:
+    def grown(conn: Connection) -> None:
+        home = sessions.create(conn, "", "deepseek", "deepseek-chat", NOW).id
+        for depth, (id_, parent) in enumerate([(7, None), (3, 7), (9, 3), (5, 9)], 1):
+            row = id_, home, "user", f"{depth}", moment_to_text(NOW), parent, depth
+            driver(conn).execute(
+                "INSERT INTO chat_messages (id, session_id, role, content, created_at, parent_id,"
+                " depth) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    await database.write(grown)
+    branch = await database.read(lambda conn: messages.branch(conn, 5))
+    assert [message.content for message in branch] == ["1", "2", "3", "4"]
+    assert [message.id for message in branch] == [7, 3, 9, 5]
 
 
 async def test_as_many_read_at_once_as_there_are_readers(database: Database) -> None:
