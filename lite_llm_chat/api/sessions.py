@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from ..domain import Message, Session
+from ..domain import Session
 from ..store import messages, sessions
 from ..store.database import Connection
 from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
@@ -25,8 +25,11 @@ async def list_sessions(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """All chat sessions, most recently updated first."""
-    page = await parts.database.read(lambda conn: sessions.page(conn, skip, limit))
-    return _json([session_fields(session) for session in page])
+
+    def work(conn: Connection) -> bytes:
+        return encoded([session_fields(session) for session in sessions.page(conn, skip, limit)])
+
+    return _json(await parts.database.read(work))
 
 
 @router.get(
@@ -36,20 +39,20 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     """A session with the messages of its active branch, oldest first. An answer in the making
     is there with what it says so far."""
 
-    def work(conn: Connection) -> tuple[Session, list[Message]]:
+    def work(conn: Connection) -> bytes:
         session = sessions.get(conn, session_id)
-        return session, list(messages.branch(conn, session.leaf_id))
+        page = session_fields(session)
+        branch = messages.branch(conn, session.leaf_id)
+        page["messages"] = [message_fields(message) for message in branch]
+        return encoded(page)
 
-    session, branch = await parts.database.read(work)
-    page = session_fields(session)
-    page["messages"] = [message_fields(message) for message in branch]
-    return _json(page)
+    return _json(await parts.database.read(work))
 
 
-def _json(value: object) -> Response:
+def _json(page: bytes) -> Response:
     """A page as it is: its shape is described and not checked again, which would cost more than
-    everything else."""
-    return Response(encoded(value), media_type="application/json")
+    everything else. It is written by the thread that read it: the loop has others to serve."""
+    return Response(page, media_type="application/json")
 
 
 @router.post("/sessions", status_code=201, responses=responses(413, 415, 422, 503))

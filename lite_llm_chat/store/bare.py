@@ -16,6 +16,8 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
 
+Mode = Literal["DEFERRED", "IMMEDIATE"]
+
 
 def driver(conn: Connection) -> sqlite3.Connection:
     """The connection beneath."""
@@ -23,7 +25,7 @@ def driver(conn: Connection) -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(conn: Connection, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
+def transaction(conn: Connection, mode: Mode) -> Iterator[None]:
     """All or nothing of what is done inside, by either way."""
     raw = driver(conn)
     raw.execute(f"BEGIN {mode}")

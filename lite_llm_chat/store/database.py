@@ -2,7 +2,7 @@
 
     await db.write(fn) ──▶ queue ──▶ writer thread:  BEGIN IMMEDIATE · fn fn fn … · COMMIT
                                         (all that waited together are committed together)
-    await db.read(fn)  ──▶ reader threads:  BEGIN · fn · ROLLBACK      (they cannot write)
+    await db.read(fn)  ──▶ queue ──▶ reader threads:  BEGIN · fn · COMMIT    (they cannot write)
 
 A function gets a Connection, may run twice and touches nothing but that connection: when one of a
 group fails, the group is rolled back and each function is run again in a transaction of its own.
@@ -19,7 +19,6 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -28,7 +27,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import LiteError, RuleBroken, StorageUnavailable
-from .bare import transaction
+from .bare import Mode, transaction
 from .location import Location, Lock
 from .migrate import migrate
 
@@ -39,6 +38,8 @@ Work = Callable[[Connection], T]
 READERS = 4
 GROUP_LIMIT = 256  # functions in one commit
 BUSY_TIMEOUT_MS = 5000
+
+_REFUSALS = (SQLAlchemyError, sqlite3.Error)
 
 log = logging.getLogger("lite_llm_chat.store")
 
@@ -72,7 +73,9 @@ class Database:
         self._reading = _engine(location, read_only=True, durable=durable)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._asked: SimpleQueue[_Job | None] = SimpleQueue()
+        self._reads = 0  # that were asked for and are not settled
+        self._readers: list[threading.Thread] = []  # as many as were ever needed at once
         self._views = threading.local()  # each reader thread's connection
         self._opened: list[Connection] = []  # all of them
         self.writable = True  # False from a refused write until the next one that is taken
@@ -86,8 +89,7 @@ class Database:
         except BaseException:
             self._lock.release()
             raise
-        self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
-        self._thread.start()
+        self._thread = _started("writer", self._serve)
 
     async def close(self) -> None:
         """Commit what waits, then let go of the file. Whoever comes later is refused."""
@@ -95,7 +97,10 @@ class Database:
         if thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(thread.join)
-        self._readers.shutdown(wait=True)
+        for _ in self._readers:
+            self._asked.put(None)
+        while self._readers:
+            await asyncio.to_thread(self._readers.pop().join)
         for view in self._opened:
             view.close()
         self._reading.dispose()
@@ -105,7 +110,12 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """The function's result, from one consistent view. Raises StorageUnavailable."""
         self._require_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._reads += 1
+        if self._reads > len(self._readers) < READERS:
+            self._readers.append(_started("reader", self._serve_reads))
+        self._asked.put(job)
+        return await job.future  # type: ignore[return-value]
 
     async def write(self, work: Work[T], early: Callable[[T], None] | None = None) -> T:
         """The function's result, once it is committed. Raises what the function raised (then
@@ -131,13 +141,14 @@ class Database:
                 return False
         return True
 
-    def _read(self, work: Work[T]) -> T:
-        try:
-            conn = self._view()
-            with transaction(conn, "DEFERRED"):
-                return work(conn)
-        except (SQLAlchemyError, sqlite3.Error) as cause:
-            raise _translated(cause) from cause
+    # ── the reader threads ────────────────────────────────────────────────────────────────────
+
+    def _serve_reads(self) -> None:
+        while job := self._asked.get():
+            if not job.future.done():  # its caller still waits
+                _attempt(self._view, [job], "DEFERRED")
+            job.future.get_loop().call_soon_threadsafe(self._settle_read, job)
+            del job  # nothing of it is held while the next one is waited for
 
     def _view(self) -> Connection:
         conn: Connection | None = getattr(self._views, "conn", None)
@@ -145,6 +156,10 @@ class Database:
             conn = self._views.conn = _plainly(self._reading)
             self._opened.append(conn)
         return conn
+
+    def _settle_read(self, job: _Job) -> None:
+        self._reads -= 1
+        job.settle()
 
     # ── the writer thread ─────────────────────────────────────────────────────────────────
 
@@ -179,28 +194,44 @@ class Database:
             self._try(conn, [job])
 
     def _try(self, conn: Connection, group: list[_Job]) -> bool:
-        """Run the group in one transaction; on failure nothing is stored and the error stands
-        on every job."""
-        try:
-            with transaction(conn, "IMMEDIATE"):
-                for job in group:
-                    job.result, job.error = job.work(conn), None
-                _tell_early(group)
+        """Whether the group is committed; else nothing is stored and the error stands on every
+        job."""
+        failure = _attempt(lambda: conn, group, "IMMEDIATE")
+        if failure is None:
             self.writable = True
-            return True
-        except LiteError as error:
-            failure: BaseException = error
-        except (SQLAlchemyError, sqlite3.Error) as cause:
-            failure = _translated(cause)
-            failure.__cause__ = cause
-            if isinstance(failure, StorageUnavailable) and len(group) == 1:
+        elif isinstance(failure, StorageUnavailable) and len(group) == 1:
+            cause = failure.__cause__
+            if isinstance(cause, _REFUSALS):
                 self.writable = False
                 log.error("the database refused a write: %s", cause.__class__.__name__)
-        except Exception as defect:
-            failure = defect
-        for job in group:
-            job.error = failure
-        return False
+        return failure is None
+
+
+def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> BaseException | None:
+    """Run the group in one transaction. The error, if there was one: it stands on every job."""
+    try:
+        conn = view()
+        with transaction(conn, mode):
+            for job in group:
+                job.result, job.error = job.work(conn), None
+            _tell_early(group)
+        return None
+    except LiteError as error:
+        failure: BaseException = error
+    except _REFUSALS as cause:
+        failure = _translated(cause)
+        failure.__cause__ = cause
+    except Exception as defect:
+        failure = defect
+    for job in group:
+        job.error = failure
+    return failure
+
+
+def _started(name: str, work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _tell_early(group: list[_Job]) -> None:

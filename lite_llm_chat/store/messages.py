@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -29,8 +30,9 @@ _BRANCH = (
     "WITH RECURSIVE path (id) AS (SELECT ? UNION ALL SELECT child.parent_id"
     " FROM path JOIN chat_messages AS child ON child.id = path.id"
     " WHERE child.parent_id IS NOT NULL)"
-    f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path) ORDER BY m.depth"
+    f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path)"
 )
+_DEPTH = itemgetter(3)  # of a row: to sort here is cheaper than to have SQLite copy the texts
 _SO_FAR = (
     "SELECT kind, data FROM events"
     " WHERE generation_id = ? AND kind IN ('text', 'reasoning') ORDER BY seq"
@@ -44,11 +46,14 @@ _FINISH = "UPDATE chat_messages SET content = ?, reasoning = ? WHERE id = ?"
 
 
 def _message(conn: Connection, row: Any) -> Message:
-    id_, session_id, parent_id, depth, role, content, created, reasoning, *generated = row
-    generation_id, status, provider, model, end = generated
-    ended = text_to_ended(end)
+    (id_, session_id, parent_id, depth, role, content, created, reasoning) = row[:8]
+    generation_id, status, provider, model, end = row[8:]
+    moment = text_to_moment(created)
+    if generation_id is None:
+        return Message(id_, session_id, parent_id, depth, role, content, moment, reasoning)
     if status in LIVE:
         content, reasoning = _so_far(conn, generation_id)
+    ended = text_to_ended(end)
     return Message(
         id_,
         session_id,
@@ -56,7 +61,7 @@ def _message(conn: Connection, row: Any) -> Message:
         depth,
         role,
         content,
-        text_to_moment(created),
+        moment,
         reasoning,
         status or "completed",
         provider,
@@ -87,7 +92,9 @@ def branch(conn: Connection, leaf_id: int | None) -> Sequence[Message]:
     """The path that ends in `leaf_id`, oldest first; empty for None."""
     if leaf_id is None:
         return []
-    return [_message(conn, row) for row in run(conn, _BRANCH, (leaf_id,))]
+    rows = run(conn, _BRANCH, (leaf_id,))
+    rows.sort(key=_DEPTH)
+    return [_message(conn, row) for row in rows]
 
 
 class Place(NamedTuple):

@@ -6,14 +6,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from lite_llm_chat.domain import Ended, Event, Text
 from lite_llm_chat.errors import Conflict, LiteError, NotFound, RuleBroken, StorageUnavailable
-from lite_llm_chat.store import generations, sessions
+from lite_llm_chat.store import generations, messages, sessions
 from lite_llm_chat.store.bare import driver
-from lite_llm_chat.store.database import Connection, Database
+from lite_llm_chat.store.codec import moment_to_text
+from lite_llm_chat.store.database import READERS, Connection, Database
 from lite_llm_chat.store.location import Location
 
 from .disk import NOW, full, opening
@@ -192,6 +194,98 @@ async def test_a_reader_sees_one_moment(database: Database) -> None:
     committed.set()
     assert await reading == (0, 0)
     assert await titles(database) == ["new"]
+
+
+class Readings:
+    """Reads that stay with their threads until `release`; `begun` has those that a thread has."""
+
+    def __init__(self, database: Database, count: int) -> None:
+        self.begun: SimpleQueue[int] = SimpleQueue()
+        self.tasks = [asyncio.create_task(database.read(self._work(n))) for n in range(count)]
+        self._released = threading.Event()
+
+    def _work(self, number: int) -> Callable[[Connection], int]:
+        def work(_conn: Connection) -> int:
+            self.begun.put(number)
+            assert self._released.wait(10)
+            return number
+
+        return work
+
+    async def are_begun(self, count: int) -> None:
+        for _ in range(count):
+            await asyncio.to_thread(self.begun.get, timeout=10)
+
+    def release(self) -> None:
+        self._released.set()
+
+
+async def test_a_branch_is_read_oldest_first_whatever_its_ids_are(database: Database) -> None:
+    def grown(conn: Connection) -> None:
+        home = sessions.create(conn, "", "deepseek", "deepseek-chat", NOW).id
+        for depth, (id_, parent) in enumerate([(7, None), (3, 7), (9, 3), (5, 9)], 1):
+            row = id_, home, "user", f"{depth}", moment_to_text(NOW), parent, depth
+            driver(conn).execute(
+                "INSERT INTO chat_messages (id, session_id, role, content, created_at, parent_id,"
+                " depth) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    await database.write(grown)
+    branch = await database.read(lambda conn: messages.branch(conn, 5))
+    assert [message.content for message in branch] == ["1", "2", "3", "4"]
+    assert [message.id for message in branch] == [7, 3, 9, 5]
+
+
+async def test_as_many_read_at_once_as_there_are_readers(database: Database) -> None:
+    held = Readings(database, READERS)
+    await held.are_begun(READERS)
+    late = asyncio.create_task(titles(database))
+    await database.write(title("a write waits for no reader"))
+    assert not late.done()
+    held.release()
+    assert await asyncio.gather(*held.tasks) == list(range(READERS))
+    assert await late == ["a write waits for no reader"]
+    assert sum(thread.name == "reader" for thread in threading.enumerate()) == READERS
+
+
+async def test_a_read_that_nobody_waits_for_is_not_begun(database: Database) -> None:
+    held = Readings(database, READERS + 1)
+    await held.are_begun(READERS)
+    held.tasks[-1].cancel()
+    held.tasks[0].cancel()  # its thread has it: it is read for nobody
+    await asyncio.sleep(0)
+    held.release()
+    done = await asyncio.gather(*held.tasks, return_exceptions=True)
+    assert [type(one) for one in (done[0], done[-1])] == [asyncio.CancelledError] * 2
+    assert done[1:-1] == list(range(1, READERS))
+    assert await titles(database) == []
+    assert held.begun.empty()
+
+
+async def test_a_defect_in_a_read_is_its_callers_and_the_reader_goes_on(
+    database: Database,
+) -> None:
+    def defect(_conn: Connection) -> None:
+        raise ZeroDivisionError
+
+    for _ in range(2 * READERS):
+        with pytest.raises(ZeroDivisionError):
+            await database.read(defect)
+    assert await titles(database) == []
+
+
+async def test_closing_waits_for_what_was_asked_before(tmp_path: Path) -> None:
+    database = Database(Location(tmp_path / "chat.db"))
+    await database.open()
+    held = Readings(database, READERS + 1)
+    await held.are_begun(READERS)
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    held.release()
+    await closing
+    assert await asyncio.gather(*held.tasks) == list(range(READERS + 1))
+    assert all(thread.name != "reader" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])

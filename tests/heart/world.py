@@ -81,6 +81,10 @@ class Disk(Database):
             self.flows_since = self._loop.time()
         self.mode = mode
 
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        with self._loop.thread_works():
+            return await super().read(work)
+
     async def write(
         self, work: Callable[[Connection], T], early: Callable[[T], None] | None = None
     ) -> T:

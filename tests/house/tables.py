@@ -68,7 +68,7 @@ MAY_IMPORT_INSIDE: tuple[Place, ...] = (
 FENCES: tuple[Place, ...] = (
     ("lite_llm_chat/eventlog.py", "EventLog._flush"),
     ("lite_llm_chat/eventlog.py", "EventLog._give_up"),
-    ("lite_llm_chat/store/database.py", "Database._try"),
+    ("lite_llm_chat/store/database.py", "_attempt"),
 )
 
 HOMES: dict[str, tuple[str, ...]] = {
