@@ -47,6 +47,7 @@ COUNTED = (  # their figures are counts: another one may run beside them; the lo
     "tests/soak/test_soak.py",
     "tests/api/test_any_request.py",
     "tests/faults/test_power_cut.py",
+    "tests/heart/test_any_schedule.py",
     "tests/heart/test_any_history.py",
     "tests/faults/test_storage_faults.py",
     "tests/faults/test_damaged_page.py",
