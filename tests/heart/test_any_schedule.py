@@ -7,16 +7,19 @@ An event loop keeps to the order of coming; what is true without that does not h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize
+from hypothesis.stateful import initialize, precondition, rule
 
+from lite_llm_chat.domain import Reasoning, Text
 from tests.torture import scaled
 
-from .test_any_history import History, Size, small_limits, tried
+from .test_any_history import ENDS, PIECES, History, Size, small_limits, tried
+from .world import Order
 
 SIZE = Size("G6", "histories in any schedule", scaled(500, 20_000), 20)
 
@@ -29,6 +32,24 @@ class Shuffled(History):
     @initialize(throw=st.integers(0, 2**32))
     def nobody_keeps_his_turn(self, throw: int) -> None:
         self.world.loop.dice = Random(throw)
+
+    @precondition(lambda self: self.world.disk.mode == "flows")
+    @rule(pieces=PIECES, end=ENDS | st.none())
+    def the_vendor_is_faster_than_the_disk(
+        self, pieces: list[Text | Reasoning], end: Callable[[], Order] | None
+    ) -> None:
+        """A question, its first words and perhaps its end are stored before any of it is told."""
+        wish = self._new("post")
+        self.world.disk.turn("after")
+        self._post(wish, "auto")
+        for call in self.world.vendor.calls.get(wish.number, ()):
+            call.order(*pieces, *([] if end is None else [end()]))
+        self.witness.settle(0.05)
+        self.world.disk.turn("flows")
+        self.witness.settle(0.0)
+        for log, answer in self.witness.book.answers.items():
+            if answer.wish is wish:
+                self.witness.attach(log, 0, eager=True)
 
 
 @pytest.mark.timeout(5400)
