@@ -22,6 +22,7 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
+from .exchange import garbage
 from .frames import Frame, Mender, SseSplitter
 from .refusal import read_refusal, refusal
 from .wire import Endpoint, truncated
@@ -86,15 +87,11 @@ def _decode_rows(rows: bytes) -> list[_Chunk] | None:
     return chunks if len(chunks) == rows.count(b"\n") + 1 else None
 
 
-def garbage(who: str, what: str) -> UpstreamError:
-    """The error of a vendor that sent something else than its dialect."""
-    return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
-
-
 class ChatDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
     ends the answer: what came before it is in the pieces returned by that call."""
 
+    takes_events = True
     __slots__ = (
         "_done",
         "_endpoint",

@@ -1,9 +1,6 @@
 """The dialect of OpenAI's streamed chat completions, as many vendors really speak it.
 
-    Prompt ─▶ base_payload + the vendor's fields ──POST──▶ vendor
-                                                             │ bytes
-    Text · Reasoning · Finish ◀─────── ChatDecoder ◀─────────┤ 200, events or one JSON body
-    UpstreamError ◀─ Endpoint.explain ◀─ Refusal ◀───────────┘ any other status
+    Prompt ─▶ base_payload + the vendor's fields ─▶ exchange (ChatDecoder) ─▶ pieces
 
 A vendor is an `Endpoint` (where, with which headers, how it explains its errors) and a payload;
 nothing is inherited.
@@ -11,90 +8,24 @@ nothing is inherited.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-
-import msgspec
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness
-from .chat_stream import ChatDecoder, garbage
-from .frames import MAX_EVENT_BYTES
-from .refusal import Mend, explain, read_refusal
-from .wire import Endpoint, Reply, Wire
+from .chat_stream import ChatDecoder
+from .exchange import exchange
+from .refusal import Mend, explain
+from .wire import Endpoint, Wire
 
 
-async def converse(
+def converse(
     wire: Wire, endpoint: Endpoint, payload: Mapping[str, object], *, may_be_empty: bool = False
 ) -> AsyncGenerator[Piece, None]:
     """Ask and yield the pieces; Finish exactly once and last. `may_be_empty` allows an answer
     without any text, as the continuation of a text may be. Raises UpstreamError."""
-    reply = await wire.post(endpoint, msgspec.json.encode(payload))
-    del payload  # a conversation may be long, and its answer take an hour
-    try:
-        data = await _first(endpoint, reply)
-        decoder = ChatDecoder(endpoint, may_be_empty)
-        deadline_s: float | None = None
-        if data[:1] in (b"{", b"["):
-            for piece in decoder.whole(await _body(endpoint.who, reply, data)):
-                yield piece
-            data = b""
-        while data:
-            pieces = decoder.feed(data)
-            data = b""  # its memory is needed elsewhere until more comes
-            for piece in pieces:
-                yield piece
-            if decoder.over:
-                break
-            if not decoder.finished:
-                data = await (reply.more() if pieces else reply.read())
-                continue
-            if deadline_s is None:
-                deadline_s = asyncio.get_running_loop().time() + decoder.grace_s
-            data = await _late(reply, deadline_s)
-        for piece in decoder.close():
-            yield piece
-        finish = decoder.finish()
-        await reply.settle()
-        yield finish
-    finally:
-        reply.close()
-
-
-async def _first(endpoint: Endpoint, reply: Reply) -> bytes:
-    """The first bytes of an answer that are not blank: vendors pad a slow one with empty lines.
-    Raises UpstreamError for a refusal and for a web page."""
-    if not 200 <= reply.status < 300:
-        body, wish_s = await reply.complaint(), reply.retry_after_s
-        raise endpoint.explain(read_refusal(body, reply.status, endpoint.secret, wish_s))
-    data = b""
-    while not data and (new := await reply.read()):
-        data = new.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if reply.html or data.startswith(b"<"):
-        raise garbage(endpoint.who, "a web page instead of an answer: check its base URL")
-    return data
-
-
-async def _late(reply: Reply, deadline_s: float) -> bytes:
-    """The next bytes after the finish reason. Neither silence nor a lost connection can take the
-    answer back any more: both count as its end."""
-    try:
-        async with asyncio.timeout_at(deadline_s):
-            return await reply.read()
-    except (TimeoutError, UpstreamError):
-        return b""
-
-
-async def _body(who: str, reply: Reply, start: bytes) -> bytes:
-    parts, size = [start], len(start)
-    while data := await reply.read():
-        parts.append(data)
-        size += len(data)
-        if size > MAX_EVENT_BYTES:
-            raise garbage(who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
-    return b"".join(parts)
+    return exchange(wire, endpoint, payload, ChatDecoder(endpoint, may_be_empty))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
