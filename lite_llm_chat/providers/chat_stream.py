@@ -1,8 +1,8 @@
 """The bytes of one streamed chat completion, as pieces. Pure: no I/O.
 
-    bytes ─▶ SseSplitter ─▶ JSON ─▶ ChatDecoder.feed ─▶ Text · Reasoning · …
-                                        │      └ .finish ─▶ Finish, or UpstreamError
-                                        └ .failure: what ended the answer early
+    bytes ─┬─▶ SseSplitter ─▶ JSON ─┬▶ ChatDecoder.feed ─▶ Text · Reasoning · …
+           └─▶ Template ────────────┘   │      └ .finish ─▶ Finish, or UpstreamError
+         chunks like the last one       └ .failure: what ended the answer early
 
 It believes little: every field may be null, absent or of another type, an error may hide in any
 event, and only a finish reason makes an answer whole. What one read brings leaves as one piece
@@ -25,6 +25,7 @@ from ..errors import UpstreamError
 from .exchange import garbage
 from .frames import Frame, Mender, SseSplitter
 from .refusal import read_refusal, refusal
+from .template import Template, around_text
 from .wire import Endpoint, truncated
 
 # Finish reasons that say: the vendor gave up. DeepSeek API docs, November 2026 (the first two);
@@ -32,6 +33,8 @@ from .wire import Endpoint, truncated
 _GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error"})
 _GRACE_S = 1.0  # after the finish reason: how long a late usage may take
 _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
+_READ_INDEXES = (0, None, "0")  # of the choices: the first one, however a vendor says so
+_VAIN_TEMPLATES = 8  # so many in a row that nothing was like: no two chunks of it are alike
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -87,6 +90,24 @@ def _decode_rows(rows: bytes) -> list[_Chunk] | None:
     return chunks if len(chunks) == rows.count(b"\n") + 1 else None
 
 
+def _said(chunk: _Chunk) -> tuple[Any, ...]:
+    """Reasoning and text of a chunk whose only choice is the one that is read, else nothing."""
+    choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
+    if choice is None or choice.index not in _READ_INDEXES:
+        return ()
+    delta = choice.delta or choice.message
+    return (delta.reasoning_content or delta.reasoning, delta.content) if delta else ()
+
+
+def _template(row: bytes, chunk: _Chunk) -> Template | None:
+    """The template of a chunk that says one thing, in one string; `row` is its JSON. The proof:
+    the same row with that string empty says nothing."""
+    if not any(_said(chunk)) or (halves := around_text(row)) is None:
+        return None
+    mute = _decode_rows(b"".join(halves))
+    return None if mute is None or any(_said(mute[0])) else Template(*halves)
+
+
 class ChatDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
     ends the answer: what came before it is in the pieces returned by that call."""
@@ -105,7 +126,9 @@ class ChatDecoder:
         "_reason",
         "_said_something",
         "_sse",
+        "_template",
         "_usage",
+        "_vain",
         "failure",
         "finished",
     )
@@ -126,6 +149,9 @@ class ChatDecoder:
         self._kind: type[Text] | type[Reasoning] = Text
         self._parts: list[str] = []
         self._pieces: list[Piece] = []
+        # Of the very last chunk that was read or none: of one like it, only the text is news.
+        self._template: Template | None = None
+        self._vain = 0  # templates in a row that nothing was like
 
     @property
     def over(self) -> bool:
@@ -140,14 +166,8 @@ class ChatDecoder:
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:
-            new = self._sse.rows(data)
-            if not isinstance(new, bytes):
-                self._take_all(new)
-            elif (chunks := _decode_rows(new)) is not None and not self._done:
-                for chunk in chunks:
-                    self._read(chunk)
-            else:
-                self._take_all(map(Frame, new.split(b"\n")))
+            if not self._read_alike(data):
+                self._read_each(data)
         except UpstreamError as error:
             self.failure = error
         return self._handed_out()
@@ -195,12 +215,39 @@ class ChatDecoder:
             )
         return Finish(reason, _usage(self._usage), self._model, self._fingerprint)
 
+    def _read_alike(self, data: bytes) -> bool:
+        """Read whole events that are like the last one but for their text, so their kind is its
+        kind. False for any others: nothing of them was read then."""
+        template = self._template
+        if template is None or (texts := template.texts(data)) is None:
+            return False
+        if not self._sse.at_event(data):
+            return False
+        self._vain = 0
+        self._parts += texts
+        return True
+
+    def _read_each(self, data: bytes) -> None:
+        new = self._sse.rows(data)
+        if not isinstance(new, bytes):
+            self._take_all(new)
+        elif (chunks := _decode_rows(new)) is not None and not self._done:
+            self._template = None
+            for chunk in chunks:
+                self._read(chunk)
+            if self._vain < _VAIN_TEMPLATES:
+                self._template = _template(new[new.rfind(b"\n") + 1 :], chunks[-1])
+                self._vain += self._template is not None
+        else:
+            self._take_all(map(Frame, new.split(b"\n")))
+
     def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             if not self._done:
                 self._take(frame)
 
     def _take(self, frame: Frame) -> None:
+        self._template = None
         data = frame.data.strip()
         if data == b"[DONE]":
             self._done = True
@@ -217,7 +264,7 @@ class ChatDecoder:
         for choice in chunk.choices or ():
             if choice.error:
                 raise self._complained(choice.error)
-            if choice.index in (0, None, "0"):
+            if choice.index in _READ_INDEXES:
                 self._choose(choice)
         usage = chunk.x_groq.usage if chunk.usage is None and chunk.x_groq else chunk.usage
         if usage is not None:

@@ -90,6 +90,12 @@ class SseSplitter:
             self._hold(chunk[cut + 1 :])
         return new
 
+    def at_event(self, chunk: bytes) -> bool:
+        """Nothing of an earlier event is held and `chunk` is short enough: if `chunk` is whole
+        events, whoever knows how to read them needs no splitter."""
+        held = self._held or self._data or self._event or self._after_cr
+        return not held and self._head is None and len(chunk) <= self._max_bytes
+
     def close(self) -> list[Frame]:
         """What is left at the end of the stream: no frame or one."""
         rest = (self._head or b"") + b"".join(self._held)

@@ -118,6 +118,30 @@ def test_many_events_together_may_be_larger_than_one_may_be() -> None:
     assert len(SseSplitter(max_bytes=100).feed(b"data: 0123456789\n\n" * 50)) == 50
 
 
+@pytest.mark.parametrize(
+    ("before", "free"),
+    [
+        (b"data: x\n\n", True),
+        (b": comment\n", True),
+        (b"data: x\r\n\r\n", True),
+        (b"event: x\n\n", True),
+        (b"", False),
+        (b"\xef\xbb", False),
+        (b"data: x", False),
+        (b"data: x\n", False),
+        (b"event: x\n", False),
+        (b"data: x\n\r", False),
+    ],
+)
+def test_between_two_events_others_may_read_what_is_no_larger_than_one(
+    before: bytes, free: bool
+) -> None:
+    splitter = SseSplitter(max_bytes=100)
+    splitter.feed(before)
+    assert splitter.at_event(b"x" * 100) is free
+    assert not splitter.at_event(b"x" * 101)
+
+
 # ── text ──────────────────────────────────────────────────────────────────────────────────────
 
 
