@@ -15,7 +15,7 @@ from .conftest import Vendor, collect, no_rest, prompt, stream, text
 KEY = "acme-canary-0123456789"
 
 
-def parts(pool: Pool, **keys: str) -> Parts:
+def parts(pool: Pool, **variables: str) -> Parts:
     return Parts(
         pool=pool,
         rest=no_rest,
@@ -26,20 +26,20 @@ def parts(pool: Pool, **keys: str) -> Parts:
         local_model_path=None,
         local_context_tokens=2048,
         local_slots=4,
-        keys=keys,
+        variables=variables,
     )
 
 
 def row(url: str) -> Row:
     model = Model("acme-1", "Acme One", "acme", 1000, 500, "A model")
-    return Row("acme", "Acme", "Acme's models", url + "/v1/", (model,), key_setting="ACME_KEY")
+    return Row("acme", "Acme", "Acme's models", url + "/v1/", "ACME_KEY", models=(model,))
 
 
 def test_the_providers_come_in_display_order_and_show_no_key(
     pool: Pool,
 ) -> None:
-    known = parts(pool, acme=KEY)
-    assert list(build(known)) == ["deepseek", "local"]
+    known = parts(pool, ACME_KEY=KEY)
+    assert list(build(known, ())) == ["deepseek", "local"]
     assert list(build(known, (row("http://x"),))) == ["deepseek", "acme", "local"]
     assert "canary" not in repr(known)
 
@@ -49,7 +49,7 @@ async def test_a_vendor_of_the_dialect_is_one_row(pool: Pool, vendor: Vendor) ->
         b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n',
         b"data: [DONE]\n\n",
     )
-    acme = build(parts(pool, acme=KEY), (row(vendor.url),))["acme"]
+    acme = build(parts(pool, ACME_KEY=KEY), (row(vendor.url),))["acme"]
     assert acme.readiness().ready
     assert acme.ignored("acme-1", Options(seed=1, effort="low", top_p=0.5)) == ("seed", "effort")
     assert text(await collect(acme.stream(prompt(seed=1, temperature=0.5)))) == "Hi"
