@@ -6,9 +6,14 @@ import pytest
 
 from lite_llm_chat.domain import Model, Options
 from lite_llm_chat.errors import UpstreamError
+from lite_llm_chat.providers.base import Provider
+from lite_llm_chat.providers.endpoints import NONE
+from lite_llm_chat.providers.openai_compatible import OpenAICompatible
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
-from lite_llm_chat.providers.registry import Parts, build
+from lite_llm_chat.providers.registry import Parts, build, taken_ids, variables
+from lite_llm_chat.providers.vendors_more import TABLE
+from lite_llm_chat.providers.wire import Wire
 
 from .conftest import Vendor, collect, no_rest, prompt, stream, text
 
@@ -68,6 +73,26 @@ async def test_a_row_without_its_key_says_which_setting_is_missing(
     with pytest.raises(UpstreamError) as caught:
         acme.stream(prompt())
     assert caught.value.code == "provider_not_configured"
+
+
+def test_every_row_of_the_tables_is_a_provider_between_deepseek_and_local(pool: Pool) -> None:
+    ids = list(build(parts(pool)))
+    assert ids == ["deepseek", *(vendor.id for vendor in TABLE), "local"]
+    assert set(ids) == taken_ids()
+    assert variables(NONE)[:2] == ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    assert len(set(variables(NONE))) == len(variables(NONE)) == 2 * len(TABLE)
+
+
+def test_a_vendor_with_a_dialect_of_its_own_is_one_line(pool: Pool) -> None:
+    asked: list[dict[str, str | None]] = []
+
+    def acme(wire: Wire, *, api_key: str | None, base_url: str | None) -> Provider:
+        asked.append({"api_key": api_key, "base_url": base_url})
+        return OpenAICompatible(wire, row("http://x"), api_key=api_key, base_url=base_url)
+
+    known = parts(pool, ACME_API_KEY=KEY)
+    assert list(build(known, (), {"acme": acme})) == ["deepseek", "acme", "local"]
+    assert asked == [{"api_key": KEY, "base_url": None}]
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "local"])
