@@ -38,7 +38,7 @@ class _Model(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     description: str = ""
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One `[[endpoint]]`: who and where, then the fields of Habits."""
 
     id: str
@@ -121,9 +121,9 @@ def _called(table: object, number: int) -> str:
     )
 
 
-def _entry(path: Path, who: str, table: object) -> _Entry:
+def _entry(path: Path, who: str, table: object) -> Entry:
     try:
-        return msgspec.convert(table, _Entry)
+        return msgspec.convert(table, Entry)
     except msgspec.ValidationError as error:
         raise _wrong(path, f"{who}: {_sentence(str(error))}") from None
 
@@ -136,13 +136,13 @@ def _sentence(said: str) -> str:
     if unknown and not name.startswith("$") and name:
         return f"{name} has no field {unknown[1]}: use {', '.join(_Model.__struct_fields__)}"
     if unknown:
-        return f"there is no field {unknown[1]}: use {', '.join(_Entry.__struct_fields__)}"
+        return f"there is no field {unknown[1]}: use {', '.join(Entry.__struct_fields__)}"
     if name in _CHOICES:
         return f"{name} is none of these, choose one: {', '.join(get_args(_CHOICES[name]))}"
     return f"{name + ': ' if name else ''}{what[:1].lower()}{what[1:]}: mend it"
 
 
-def _check(path: Path, entry: _Entry, taken: frozenset[str]) -> None:
+def _check(path: Path, entry: Entry, taken: frozenset[str]) -> None:
     """Raises StartupError for what types cannot say."""
     who = f"endpoint {entry.id}" if _ID.fullmatch(entry.id) else "an endpoint"
     takes = OPTIONS if entry.takes is None else frozenset(entry.takes)
@@ -178,7 +178,7 @@ def _check(path: Path, entry: _Entry, taken: frozenset[str]) -> None:
             raise _wrong(path, f"{who}: {sentence}")
 
 
-def _row(path: Path, entry: _Entry) -> Vendor:
+def _row(path: Path, entry: Entry) -> Vendor:
     habits = Habits(
         takes=OPTIONS if entry.takes is None else frozenset(entry.takes),
         names=entry.names,
