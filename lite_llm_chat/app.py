@@ -34,13 +34,13 @@ from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .catalog import Catalog
 from .chat import Chat, Stamps
-from .config import Settings, load_settings
+from .config import Settings, load_settings, read_variables
 from .drain import Drain
 from .engine import Engine, Policy
 from .errors import LiteError, StartupError
 from .eventlog import EventLog
 from .observe import set_up_logging
-from .providers import registry
+from .providers import endpoints, registry
 from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
@@ -158,6 +158,12 @@ async def _recover(database: Database) -> None:
 
 def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
     key = settings.deepseek_api_key
+    usual = Settings.model_fields["endpoints_file"].default
+    own = endpoints.read(
+        Path(settings.endpoints_file),
+        registry.taken_ids(),
+        required=settings.endpoints_file != usual,
+    )
     return registry.build(
         registry.Parts(
             pool=pool,
@@ -169,6 +175,8 @@ def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider
             local_model_path=settings.local_model_path,
             local_context_tokens=settings.local_context_tokens,
             local_slots=settings.local_slots,
+            variables=read_variables(registry.variables(own)),
+            own=own,
         )
     )
 

@@ -29,7 +29,8 @@ class Choice:
 
 
 class Catalog:
-    """Models by provider, in display order; each provider's first model is its default."""
+    """Models by provider, in display order; a provider's first model is its default. One that
+    is open-ended may list none."""
 
     def __init__(
         self,
@@ -62,13 +63,23 @@ class Catalog:
             model = home[1]
         known = self._of(provider)
         if model is None:
-            row = known[0]
+            row = self._first(provider)
         else:
             found = next((row for row in known if row.id == model), None)
             if found is None:
                 return self._unlisted(provider, model)
             row = found
         return Choice(provider, row.id, row.alias_of or row.id, row.thinking, row.max_prompt_tokens)
+
+    def _first(self, provider: str) -> Model:
+        """A provider's default model; whose models nobody here knows has none."""
+        known = self._of(provider)
+        if not known:
+            raise Invalid(
+                f"{provider} has no default model: name the one that it serves",
+                code="unknown_model",
+            )
+        return known[0]
 
     def _unlisted(self, provider: str, model: str) -> Choice:
         if provider in self._open_ended:

@@ -1,14 +1,19 @@
 """Settings: the only file that reads the environment and `.env`.
 
-Every field here has one line in `.env.example` and one row in the README's table; a test holds
-the three equal. Names carry their unit. An empty value means: not set.
+    environment, else .env ─┬─▶ Settings                what this server is
+                            └─▶ read_variables(names)   keys and addresses of vendors
+
+Which variables vendors have, their rows say: a new vendor needs no field here. Every field has one
+line in `.env.example` and one row in the README's table; a test holds the three equal. Names carry
+their unit. An empty value means: not set.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import StartupError
@@ -16,12 +21,16 @@ from .errors import StartupError
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class Settings(BaseSettings):
-    """What the operator decides. Read once, by the assembler, and handed out as plain values."""
+class _Sources(BaseSettings):
+    """Where values come from: the environment, else `.env`; an empty one is not set."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
     )
+
+
+class Settings(_Sources):
+    """What the operator decides. Read once, by the assembler, and handed out as plain values."""
 
     deepseek_api_key: SecretStr | None = Field(None, description="Your DeepSeek API key")
     deepseek_base_url: str = Field("https://api.deepseek.com", description="DeepSeek API base URL")
@@ -42,6 +51,9 @@ class Settings(BaseSettings):
         "text", description="Shape of a log line: text or json"
     )
 
+    endpoints_file: str = Field(
+        "./endpoints.toml", description="Endpoints of your own: a TOML file, which may be absent"
+    )
     default_provider: str | None = Field(
         None,
         description="Who answers by default; if not set, deepseek with a key and local without",
@@ -142,3 +154,17 @@ def load_settings() -> Settings:
         raise StartupError(
             "check these settings in .env or in the environment: " + "; ".join(wrong)
         ) from None
+
+
+def read_variables(names: Iterable[str]) -> dict[str, str]:
+    """The values of those of these variables that are set, by the rules of Settings."""
+    fields: dict[str, Any] = {
+        f"v{number}": (str | None, Field(None, validation_alias=name, repr=False))
+        for number, name in enumerate(names)
+    }
+    found = create_model("Variables", __base__=_Sources, **fields)()
+    values = (
+        (field.validation_alias, getattr(found, at))
+        for at, field in type(found).model_fields.items()
+    )
+    return {str(name): value for name, value in values if value is not None}

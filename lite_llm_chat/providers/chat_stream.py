@@ -14,22 +14,24 @@ Tool calls are not read yet; that there was one is noticed, so the answer does n
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from ..domain import Finish, Piece, Reasoning, Text, Usage
+from ..domain import Finish, Piece, Reasoning, Text
 from ..errors import UpstreamError
+from .exchange import garbage
 from .frames import Frame, Mender, SseSplitter
 from .refusal import read_refusal, refusal
 from .template import Template, around_text
+from .think import TagReader
+from .usage import read_usage
 from .wire import Endpoint, truncated
 
 # Finish reasons that say: the vendor gave up. DeepSeek API docs, November 2026 (the first two);
-# OpenRouter and Mistral SDKs, 2026 (the last).
-_GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error"})
+# OpenRouter and Mistral SDKs, 2026 (`error`); Z.ai API docs, 2026 (the last).
+_GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error", "network_error"})
 _GRACE_S = 1.0  # after the finish reason: how long a late usage may take
 _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
 _READ_INDEXES = (0, None, "0")  # of the choices: the first one, however a vendor says so
@@ -40,7 +42,22 @@ class _Delta(msgspec.Struct, gc=False):
     content: Any = None
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_details: Any = None
     tool_calls: Any = None
+
+    def thought(self) -> Any:
+        """The reasoning, under whichever name: the same text may stand under several."""
+        return self.reasoning_content or self.reasoning or _details(self.reasoning_details)
+
+
+def _details(items: Any) -> str:
+    """The text in OpenRouter's `reasoning_details` (its SDK 1.3, November 2026): of an item, its
+    `text` or its `summary`; what is encrypted has neither."""
+    if not isinstance(items, list):
+        return ""
+    found = (one for one in items if isinstance(one, dict))
+    texts = (one.get("text") or one.get("summary") for one in found)
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -95,7 +112,7 @@ def _said(chunk: _Chunk) -> tuple[Any, ...]:
     if choice is None or choice.index not in _READ_INDEXES:
         return ()
     delta = choice.delta or choice.message
-    return (delta.reasoning_content or delta.reasoning, delta.content) if delta else ()
+    return (delta.thought(), delta.content) if delta else ()
 
 
 def _template(row: bytes, chunk: _Chunk) -> Template | None:
@@ -107,15 +124,11 @@ def _template(row: bytes, chunk: _Chunk) -> Template | None:
     return None if mute is None or any(_said(mute[0])) else Template(*halves)
 
 
-def garbage(who: str, what: str) -> UpstreamError:
-    """The error of a vendor that sent something else than its dialect."""
-    return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
-
-
 class ChatDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
     ends the answer: what came before it is in the pieces returned by that call."""
 
+    takes_events = True
     __slots__ = (
         "_done",
         "_endpoint",
@@ -129,6 +142,7 @@ class ChatDecoder:
         "_reason",
         "_said_something",
         "_sse",
+        "_tags",
         "_template",
         "_usage",
         "_vain",
@@ -136,11 +150,14 @@ class ChatDecoder:
         "finished",
     )
 
-    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+    def __init__(
+        self, endpoint: Endpoint, may_be_empty: bool = False, tags: TagReader | None = None
+    ) -> None:
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
         self._may_be_empty = may_be_empty
+        self._tags = tags
         self._sse = SseSplitter()
         self._mender = Mender()
         self._done = False
@@ -194,6 +211,8 @@ class ChatDecoder:
         except UpstreamError as error:
             self.failure = error
         self._flush(last=True)
+        if self._tags is not None:
+            self._take_pieces(self._tags.close())
         return self._handed_out()
 
     def finish(self) -> Finish:
@@ -216,7 +235,7 @@ class ChatDecoder:
                 code="empty_answer",
                 retryable=True,
             )
-        return Finish(reason, _usage(self._usage), self._model, self._fingerprint)
+        return Finish(reason, read_usage(self._usage), self._model, self._fingerprint)
 
     def _read_alike(self, data: bytes) -> bool:
         """Read whole events that are like the last one but for their text, so their kind is its
@@ -282,7 +301,7 @@ class ChatDecoder:
 
     def _choose(self, choice: _Choice) -> None:
         if delta := choice.delta or choice.message:
-            if thought := delta.reasoning_content or delta.reasoning:
+            if thought := delta.thought():
                 self._add(Reasoning, thought)
             if delta.content:
                 self._add(Text, delta.content)
@@ -303,7 +322,7 @@ class ChatDecoder:
             self._flush(last=True)
             self._kind = kind
         self._parts.append(content)
-        if kind is Text:
+        if kind is Text and self._tags is None:
             self._said_something = True
 
     def _flush(self, last: bool = False) -> None:
@@ -311,8 +330,15 @@ class ChatDecoder:
         self._parts.clear()
         if last:
             text += self._mender.rest()
-        if text:
+        if text and self._tags is not None and self._kind is Text:
+            self._take_pieces(self._tags.feed(text))
+        elif text:
             self._pieces.append(self._kind(text))
+
+    def _take_pieces(self, pieces: list[Text | Reasoning]) -> None:
+        """What the tags in the text made of it: only now it shows whether anything was said."""
+        self._pieces += pieces
+        self._said_something |= any(isinstance(piece, Text) for piece in pieces)
 
     def _handed_out(self) -> list[Piece]:
         if self._parts:
@@ -348,26 +374,3 @@ def _parts(kind: type[Text] | type[Reasoning], content: object) -> Iterator[tupl
                 yield from _parts(Reasoning, thought)
             elif isinstance(text := part.get("text"), str) and text:
                 yield kind, text
-
-
-def _usage(said: object) -> Usage | None:
-    if not isinstance(said, dict):
-        return None
-    output = _count(said, "completion_tokens")
-    return Usage(
-        input=_count(said, "prompt_tokens"),
-        cached=_count(said, "prompt_tokens_details", "cached_tokens"),
-        output=output,
-        reasoning=min(_count(said, "completion_tokens_details", "reasoning_tokens"), output),
-    )
-
-
-def _count(said: object, *path: str) -> int:
-    """A number of tokens: 0 if it is absent, negative or not a number at all."""
-    for name in path:
-        said = said.get(name) if isinstance(said, dict) else None
-    if isinstance(said, str) and re.fullmatch(r"\d{1,12}", said, re.ASCII):
-        return int(said)
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < 1e12:
-        return 0
-    return int(said)

@@ -1,100 +1,42 @@
 """The dialect of OpenAI's streamed chat completions, as many vendors really speak it.
 
-    Prompt ─▶ base_payload + the vendor's fields ──POST──▶ vendor
-                                                             │ bytes
-    Text · Reasoning · Finish ◀─────── ChatDecoder ◀─────────┤ 200, events or one JSON body
-    UpstreamError ◀─ Endpoint.explain ◀─ Refusal ◀───────────┘ any other status
+    Prompt ─▶ base_payload + the vendor's fields ─▶ exchange (ChatDecoder) ─▶ pieces
 
 A vendor is an `Endpoint` (where, with which headers, how it explains its errors) and a payload;
-nothing is inherited.
+nothing is inherited. One that is nothing but this dialect and its habits is a `Vendor`: a row.
 """
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
-
-import msgspec
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness
-from .chat_stream import ChatDecoder, garbage
-from .frames import MAX_EVENT_BYTES
-from .refusal import Mend, explain, read_refusal
-from .wire import Endpoint, Reply, Wire
+from .chat_stream import ChatDecoder
+from .exchange import exchange
+from .going_on import asked_to_go_on
+from .habits import PLAIN, Habits, ignored, option_fields
+from .refusal import Mend, explain
+from .think import TagReader
+from .wire import Endpoint, Wire
 
 
-async def converse(
-    wire: Wire, endpoint: Endpoint, payload: Mapping[str, object], *, may_be_empty: bool = False
+def converse(
+    wire: Wire,
+    endpoint: Endpoint,
+    payload: Mapping[str, object],
+    *,
+    may_be_empty: bool = False,
+    tags: TagReader | None = None,
 ) -> AsyncGenerator[Piece, None]:
     """Ask and yield the pieces; Finish exactly once and last. `may_be_empty` allows an answer
-    without any text, as the continuation of a text may be. Raises UpstreamError."""
-    reply = await wire.post(endpoint, msgspec.json.encode(payload))
-    del payload  # a conversation may be long, and its answer take an hour
-    try:
-        data = await _first(endpoint, reply)
-        decoder = ChatDecoder(endpoint, may_be_empty)
-        deadline_s: float | None = None
-        if data[:1] in (b"{", b"["):
-            for piece in decoder.whole(await _body(endpoint.who, reply, data)):
-                yield piece
-            data = b""
-        while data:
-            pieces = decoder.feed(data)
-            data = b""  # its memory is needed elsewhere until more comes
-            for piece in pieces:
-                yield piece
-            if decoder.over:
-                break
-            if not decoder.finished:
-                data = await (reply.more() if pieces else reply.read())
-                continue
-            if deadline_s is None:
-                deadline_s = asyncio.get_running_loop().time() + decoder.grace_s
-            data = await _late(reply, deadline_s)
-        for piece in decoder.close():
-            yield piece
-        finish = decoder.finish()
-        await reply.settle()
-        yield finish
-    finally:
-        reply.close()
-
-
-async def _first(endpoint: Endpoint, reply: Reply) -> bytes:
-    """The first bytes of an answer that are not blank: vendors pad a slow one with empty lines.
-    Raises UpstreamError for a refusal and for a web page."""
-    if not 200 <= reply.status < 300:
-        body, wish_s = await reply.complaint(), reply.retry_after_s
-        raise endpoint.explain(read_refusal(body, reply.status, endpoint.secret, wish_s))
-    data = b""
-    while not data and (new := await reply.read()):
-        data = new.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if reply.html or data.startswith(b"<"):
-        raise garbage(endpoint.who, "a web page instead of an answer: check its base URL")
-    return data
-
-
-async def _late(reply: Reply, deadline_s: float) -> bytes:
-    """The next bytes after the finish reason. Neither silence nor a lost connection can take the
-    answer back any more: both count as its end."""
-    try:
-        async with asyncio.timeout_at(deadline_s):
-            return await reply.read()
-    except (TimeoutError, UpstreamError):
-        return b""
-
-
-async def _body(who: str, reply: Reply, start: bytes) -> bytes:
-    parts, size = [start], len(start)
-    while data := await reply.read():
-        parts.append(data)
-        size += len(data)
-        if size > MAX_EVENT_BYTES:
-            raise garbage(who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
-    return b"".join(parts)
+    without any text, as the continuation of a text may be; `tags` finds the reasoning in the
+    text. Raises UpstreamError."""
+    return exchange(wire, endpoint, payload, ChatDecoder(endpoint, may_be_empty, tags))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
@@ -103,12 +45,9 @@ async def _body(who: str, reply: Reply, start: bytes) -> bytes:
 def base_payload(prompt: Prompt) -> dict[str, object]:
     """The fields that every vendor of this dialect takes: model, messages, and a stream that
     reports its usage. The text to go on from is a last message of the assistant."""
-    messages = [{"role": turn.role, "content": turn.content} for turn in prompt.turns]
-    if prompt.prefix is not None:
-        messages.append({"role": "assistant", "content": prompt.prefix.text})
     return {
         "model": prompt.model,
-        "messages": messages,
+        "messages": _messages(prompt),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -117,8 +56,35 @@ def base_payload(prompt: Prompt) -> dict[str, object]:
 def given_options(prompt: Prompt, understood: frozenset[str]) -> dict[str, object]:
     """The options of the prompt that were set and that the vendor understands under the same
     name, as JSON values."""
-    names = (name for name in prompt.options.given() if name in understood)
-    return {name: getattr(prompt.options, name) for name in names}
+    return option_fields(Habits(takes=understood), prompt.options)
+
+
+def _messages(
+    prompt: Prompt, mark: Mapping[str, object] = MappingProxyType({})
+) -> list[dict[str, object]]:
+    """The turns, and the text to go on from with the vendor's mark on it."""
+    messages: list[dict[str, object]] = [
+        {"role": turn.role, "content": turn.content} for turn in prompt.turns
+    ]
+    if prompt.prefix is not None:
+        messages.append({"role": "assistant", "content": prompt.prefix.text, **mark})
+    return messages
+
+
+def payload_of(prompt: Prompt, habits: Habits) -> dict[str, object]:
+    """The whole body for a vendor with these habits."""
+    options = prompt.options
+    if prompt.prefix is not None and habits.going_on == "words":
+        prompt = replace(prompt, turns=asked_to_go_on(prompt), prefix=None)
+    payload = base_payload(prompt)
+    if not habits.stream_options:
+        del payload["stream_options"]
+    if prompt.prefix is not None:
+        of_message, of_body = habits.marks
+        payload |= {"messages": _messages(prompt, of_message), **of_body}
+        if not habits.going_on_thinks:
+            options = replace(options, thinking=False, effort=None)
+    return {**payload, **habits.extra, **option_fields(habits, options)}
 
 
 # ── vendors that are nothing but this dialect ─────────────────────────────────────────────────
@@ -126,26 +92,54 @@ def given_options(prompt: Prompt, understood: frozenset[str]) -> dict[str, objec
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One row of the table in registry.py. `base_url` ends where `/chat/completions` begins;
-    `understood` are the options that the vendor takes under our names; a vendor without a
-    `key_setting` needs no key."""
+    """One vendor of this dialect as data. `base_url` ends where `/chat/completions` begins; of
+    one that people run themselves (`self_run`) it is only the usual address, and there is none
+    until `url_variable` gives one. `habits` hold for every model but those whose id a pattern of
+    `unlike` matches at its start. `file` is the name of the file that describes it, "" for our
+    own tables."""
 
     id: str
     name: str
     description: str
     base_url: str
-    models: tuple[Model, ...]
-    key_setting: str = ""
-    understood: frozenset[str] = frozenset({"temperature", "top_p", "max_tokens", "stop"})
+    key_variable: str = ""
+    needs_key: bool = True
+    models: tuple[Model, ...] = ()
+    habits: Habits = PLAIN
+    unlike: tuple[tuple[str, Habits], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    self_run: bool = False
     first_piece_timeout_s: float | None = None
+    file: str = ""
+
+    @property
+    def url_variable(self) -> str:
+        """The variable that puts another address in the place of `base_url`; of an endpoint of
+        one's own there is none."""
+        return "" if self.file else f"{self.id.upper().replace('-', '_')}_BASE_URL"
+
+    def habits_of(self, model: str) -> Habits:
+        """How this model is spoken to."""
+        return next((one for start, one in self.unlike if re.match(start, model)), self.habits)
+
+
+def known_models(provider: str, *rows: tuple[str, str, int, int]) -> tuple[Model, ...]:
+    """The catalog rows of one vendor, out of ids, names, context windows and output limits, both
+    in tokens."""
+    return tuple(
+        Model(model_id, name, provider, context, output, f"{name}, asked at {provider}")
+        for model_id, name, context, output in rows
+    )
 
 
 class OpenAICompatible:
-    """The Provider of one such vendor."""
+    """The Provider of one such vendor. `base_url` None: the row's own."""
 
     open_ended = True
 
-    def __init__(self, wire: Wire, vendor: Vendor, api_key: str | None) -> None:
+    def __init__(
+        self, wire: Wire, vendor: Vendor, *, api_key: str | None, base_url: str | None = None
+    ) -> None:
         self.id = vendor.id
         self.name = vendor.name
         self.description = vendor.description
@@ -154,35 +148,49 @@ class OpenAICompatible:
         self._wire = wire
         self._vendor = vendor
         self._api_key = (api_key or "").strip()
-        self._endpoint = _endpoint(vendor, self._api_key)
+        self._base_url = (base_url or "").strip() or ("" if vendor.self_run else vendor.base_url)
+        self._endpoint = _endpoint(vendor, self._base_url, self._api_key)
 
     def readiness(self) -> Readiness:
-        """Ready with a key, or when none is needed."""
-        if self._vendor.key_setting and not self._api_key:
-            return Readiness(False, f"set {self._vendor.key_setting} in .env and restart")
+        """Ready with an address, and with a key where one is needed."""
+        vendor = self._vendor
+        if not self._base_url:
+            mend = f"set {vendor.url_variable} in .env and restart, such as {vendor.base_url}"
+            return Readiness(False, mend)
+        if vendor.needs_key and not self._api_key:
+            return Readiness(False, f"set {vendor.key_variable} in .env and restart")
         return Readiness(True, "ready")
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:  # noqa: ARG002
-        """Whatever the row does not list."""
-        return tuple(name for name in options.given() if name not in self._vendor.understood)
+    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+        """What the habits of this model have no place for."""
+        return ignored(self._vendor.habits_of(model), options)
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """As the Protocol says. A prefix is a last assistant message; not every vendor goes on
-        from it."""
+        """As the Protocol says; how it goes on from a prefix is one of its habits."""
         readiness = self.readiness()
         if not readiness.ready:
             raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
-        payload = base_payload(prompt) | given_options(prompt, self._vendor.understood)
+        habits = self._vendor.habits_of(prompt.model)
         goes_on = prompt.prefix is not None
-        return converse(self._wire, self._endpoint, payload, may_be_empty=goes_on)
+        inside = goes_on and habits.going_on != "words"  # of a text: there is no thinking before it
+        tags = None
+        if habits.think_tags != "none":
+            tags = TagReader(opened=habits.think_tags == "open" and not inside)
+        payload = payload_of(prompt, habits)
+        return converse(self._wire, self._endpoint, payload, may_be_empty=goes_on, tags=tags)
 
 
-def _endpoint(vendor: Vendor, api_key: str) -> Endpoint:
-    mend = Mend(key_setting=vendor.key_setting, url_setting="its base URL")
+def _endpoint(vendor: Vendor, base_url: str, api_key: str) -> Endpoint:
+    mend = Mend(vendor.key_variable, vendor.url_variable)
+    if vendor.file:
+        mend = Mend(vendor.key_variable or "its key", f"its base_url in {vendor.file}")
+        if not vendor.key_variable:
+            mend = replace(mend, place=vendor.file)
+    bearer = {"authorization": f"Bearer {api_key}"} if api_key else {}
     return Endpoint(
         who=vendor.id,
-        url=f"{vendor.base_url.rstrip('/')}/chat/completions",
-        headers={"authorization": f"Bearer {api_key}"} if api_key else {},
+        url=f"{base_url.rstrip('/')}/chat/completions",
+        headers={**bearer, **vendor.headers},
         explain=lambda said: explain(vendor.id, said, mend),
         secret=api_key,
     )

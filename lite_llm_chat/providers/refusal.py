@@ -15,7 +15,7 @@ status wraps it (see deepseek.py).
     404 3xx       provider_not_found       502   no     (provider_unknown_model if it says so)
     408           upstream_timeout         504   yes
     429           provider_rate_limited    503   yes
-    503 529       provider_overloaded      503   yes
+    503 529       provider_overloaded      503   yes    (also Groq's 498 and 499)
     other 4xx     provider_bad_request     502   no
     all else      provider_error           502   yes
 """
@@ -69,10 +69,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """Where the operator mends what only he can: the settings' names, for sentences."""
+    """Where the operator mends what only he can, for sentences: the settings' names, and the
+    file that holds the key."""
 
     key_setting: str
     url_setting: str
+    place: str = ".env"
 
 
 def read_refusal(
@@ -100,6 +102,8 @@ def refusal(
     if isinstance(error, dict):
         names = ("message", "detail", "error_msg", "msg")
         message = next((error[name] for name in names if error.get(name)), "")
+        if isinstance(message, list) and message and isinstance(message[0], dict):
+            message = message[0].get("msg")  # Mistral's 422: a list of what is wrong
         code = error.get("code")
         words = f"{error.get('type') or ''} {code or ''}".strip().lower()
     shown = presentable(message, secret) if isinstance(message, str) else ""
@@ -113,14 +117,14 @@ def explain(who: str, said: Refusal, mend: Mend) -> UpstreamError:
     match status:
         case 401 | 403:
             code = "provider_auth"
-            detail = f"{who} refused the key: check {mend.key_setting} in .env"
+            detail = f"{who} refused the key: check {mend.key_setting} in {mend.place}"
         case 402 | 429 if status == 402 or "insufficient_quota" in said.kind:
             code = "provider_balance"
             detail = f"the balance at {who} is used up: top it up with the vendor"
         case 429:
             code, http, retryable, wait_s = "provider_rate_limited", 503, True, said.retry_after_s
             detail = f"{who} limits how often it may be asked: try again in a moment{said.quoted}"
-        case 503 | 529:
+        case 498 | 499 | 503 | 529:
             code, http, retryable, wait_s = "provider_overloaded", 503, True, said.retry_after_s
             detail = f"{who} is overloaded: try again in a moment{said.quoted}"
         case 408:

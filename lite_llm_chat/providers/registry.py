@@ -1,22 +1,37 @@
-"""The table of vendors: from plain values to providers, in the order in which people see them.
+"""All providers: from plain values to the parts that answer, in the order in which people see them.
 
-    Parts (pool, keys, addresses, timeouts) ─▶ build ─▶ {"deepseek": …, "local": …}
+    Parts (pool, addresses, timeouts, variables, own endpoints) ─▶ build ─▶ {"deepseek": …, …}
+    variables() ─▶ the names that somebody has to look up for Parts
 
-A vendor of OpenAI's dialect is one row of `_TABLE`; one with a dialect of its own is one line of
-`build`.
+A vendor of OpenAI's dialect is one row of the tables; one with a dialect of its own is one line of
+`_DIALECTS`: its class, called with a wire, its key from `<ID>_API_KEY` and its address from
+`<ID>_BASE_URL` (None: its own).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .base import Provider
 from .deepseek import DeepSeek
+from .endpoints import NONE, Own
 from .local import Local
 from .openai_compatible import OpenAICompatible, Vendor
 from .pool import Pool
+from .vendors_more import TABLE
 from .wire import Rest, Wire
+
+
+class Dialect(Protocol):
+    """The class of a vendor with a dialect of its own."""
+
+    def __call__(self, wire: Wire, *, api_key: str | None, base_url: str | None) -> Provider:
+        """Its provider; without a key it is not ready."""
+
+
+_DIALECTS: Mapping[str, Dialect] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +47,52 @@ class Parts:
     local_model_path: str | None
     local_context_tokens: int
     local_slots: int
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    own: Own = NONE
 
 
-# Vendors that speak OpenAI's dialect and nothing else: one row each, the key under the row's id
-# in `Parts.keys`.
-_TABLE: tuple[Vendor, ...] = ()
+def taken_ids() -> frozenset[str]:
+    """The ids that no endpoint of one's own may have."""
+    return frozenset({DeepSeek.id, Local.id, *_DIALECTS, *(vendor.id for vendor in TABLE)})
 
 
-def build(parts: Parts, table: tuple[Vendor, ...] = _TABLE) -> dict[str, Provider]:
+def variables(own: Own) -> tuple[str, ...]:
+    """The names of all variables with a vendor's key or address, each once, in display order."""
+    names = [f"{one.upper()}_{what}" for one in _DIALECTS for what in ("API_KEY", "BASE_URL")]
+    for vendor in (*TABLE, *own.rows):
+        names += [vendor.key_variable, vendor.url_variable]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def build(
+    parts: Parts,
+    table: tuple[Vendor, ...] = TABLE,
+    dialects: Mapping[str, Dialect] = _DIALECTS,
+) -> dict[str, Provider]:
     """Every provider by its id, in display order. Nothing is contacted and nothing is loaded."""
+    value = parts.variables.get
 
     def wire() -> Wire:
         return Wire(parts.pool, parts.rest, headers_timeout_s=parts.headers_timeout_s)
 
     deepseek = DeepSeek(wire(), api_key=parts.deepseek_api_key, base_url=parts.deepseek_base_url)
-    others = [OpenAICompatible(wire(), vendor, parts.keys.get(vendor.id)) for vendor in table]
+    others = [
+        dialect(
+            wire(),
+            api_key=value(f"{one.upper()}_API_KEY"),
+            base_url=value(f"{one.upper()}_BASE_URL"),
+        )
+        for one, dialect in dialects.items()
+    ]
+    rows = [
+        OpenAICompatible(
+            wire(),
+            vendor,
+            api_key=parts.own.keys.get(vendor.id) or value(vendor.key_variable),
+            base_url=value(vendor.url_variable),
+        )
+        for vendor in (*table, *parts.own.rows)
+    ]
     local = Local(
         wire(),
         path=parts.local_model_path,
@@ -55,5 +100,5 @@ def build(parts: Parts, table: tuple[Vendor, ...] = _TABLE) -> dict[str, Provide
         slots=parts.local_slots,
         enabled=parts.local_enabled,
     )
-    providers: list[Provider] = [deepseek, *others, local]
+    providers: list[Provider] = [deepseek, *others, *rows, local]
     return {provider.id: provider for provider in providers}

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from lite_llm_chat.providers.openai_compatible import Vendor
+
 SKIPPED = {
     ".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis",
     "node_modules", "uploads", "dist", "build",
@@ -46,6 +48,18 @@ def setting_line(field_name: str, field: FieldInfo) -> Line:
     else:
         shown = str(value)
     return Line(field_name.upper(), field.description or "", shown)
+
+
+def vendor_lines(vendor: Vendor) -> list[Line]:
+    """The two variables of a vendor: its key, and its address."""
+    key = "API key" if vendor.needs_key else "API key, if it wants one"
+    url = f"base URL, such as {vendor.base_url}" if vendor.self_run else "API base URL"
+    return [
+        Line(vendor.key_variable, f"{vendor.name}: {key}", ""),
+        Line(
+            vendor.url_variable, f"{vendor.name}: {url}", "" if vendor.self_run else vendor.base_url
+        ),
+    ]
 
 
 def env_lines(text: str) -> list[Line]:

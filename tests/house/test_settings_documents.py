@@ -1,14 +1,19 @@
-"""Settings, `.env.example` and the README's table say the same, in the same order."""
+"""Settings and vendors' variables, `.env.example` and the README's tables say the same, in the same
+order."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from lite_llm_chat.config import Settings
+from lite_llm_chat.config import Settings, read_variables
+from lite_llm_chat.providers import registry
+from lite_llm_chat.providers.endpoints import NONE
+from lite_llm_chat.providers.vendors_more import TABLE
 
-from .documents import Line, env_lines, readme_lines, setting_line
+from .documents import Line, env_lines, readme_lines, setting_line, vendor_lines
 
 
 @pytest.fixture(scope="module")
@@ -16,29 +21,51 @@ def settings() -> list[Line]:
     return [setting_line(name, field) for name, field in Settings.model_fields.items()]
 
 
+@pytest.fixture(scope="module")
+def vendors() -> list[Line]:
+    return [line for vendor in TABLE for line in vendor_lines(vendor)]
+
+
 def test_every_setting_is_described(settings: list[Line]) -> None:
     assert [line.name for line in settings if not line.description] == []
 
 
-def test_the_example_file_shows_every_setting_and_its_default(
-    root: Path, settings: list[Line]
+def test_the_example_file_shows_every_setting_and_every_vendors_variables(
+    root: Path, settings: list[Line], vendors: list[Line]
 ) -> None:
-    assert env_lines((root / ".env.example").read_text("utf-8")) == settings
+    assert env_lines((root / ".env.example").read_text("utf-8")) == [*settings, *vendors]
 
 
-def test_the_readme_table_shows_every_setting_and_its_default(
-    readme: str, settings: list[Line]
+def test_the_readme_tables_show_every_setting_and_every_vendors_variables(
+    readme: str, settings: list[Line], vendors: list[Line]
 ) -> None:
-    assert readme_lines(readme) == settings
+    assert readme_lines(readme) == [*settings, *vendors]
+
+
+def test_the_documents_name_every_variable_that_is_looked_up(
+    settings: list[Line], vendors: list[Line]
+) -> None:
+    assert [line.name for line in vendors] == [*registry.variables(NONE)]
+    names = [line.name for line in [*settings, *vendors]]
+    assert len(set(names)) == len(names)
 
 
 def test_a_copied_example_file_changes_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch, settings: list[Line]
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: list[Line],
+    vendors: list[Line],
 ) -> None:
-    for line in settings:
+    for line in [*settings, *vendors]:
         monkeypatch.delenv(line.name, raising=False)
     plain = Settings(_env_file=None)
     assert Settings(_env_file=root / ".env.example") == plain
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(root / ".env.example", ".env")
+    assert read_variables(line.name for line in vendors) == {
+        line.name: line.default for line in vendors if line.default
+    }
 
 
 @pytest.mark.readme(

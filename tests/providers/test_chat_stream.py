@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, Usage
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.chat_stream import ChatDecoder
+from lite_llm_chat.providers.think import TagReader
 
 from .conftest import endpoint
 
@@ -63,6 +64,25 @@ def test_an_event_cut_in_two_is_not_one_event() -> None:
         ({"content": "x", "reasoning_content": None, "role": ""}, Text("x")),
         ({"reasoning": "x", "content": ""}, Reasoning("x")),
         ({"reasoning": "x", "reasoning_content": "x"}, Reasoning("x")),
+        (
+            {
+                "content": "",
+                "reasoning": "x",
+                "reasoning_details": [{"type": "reasoning.text", "text": "x", "index": 0}],
+            },
+            Reasoning("x"),
+        ),
+        (
+            {
+                "reasoning_details": [
+                    {"type": "reasoning.summary", "summary": "x"},
+                    {"type": "reasoning.encrypted", "data": "AAAA"},
+                    {"type": "reasoning.text", "text": None, "signature": "BBBB"},
+                    "y",
+                ]
+            },
+            Reasoning("x"),
+        ),
         ({"content": [{"type": "text", "text": "x"}]}, Text("x")),
         ({"content": ["x", {"type": "image_url"}, None, 5]}, Text("x")),
         (
@@ -88,6 +108,10 @@ def test_text_and_reasoning_are_found_wherever_vendors_put_them(
         {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]},
         {"choices": [{"delta": {"tool_calls": []}}], "error": None, "obfuscation": "abc"},
         {"choices": [{"delta": {"content": 5}}], "usage": None, "model": 7},
+        {"choices": [{"delta": {"reasoning_details": {"text": "x"}}}]},
+        {"choices": [{"delta": {"reasoning_details": [{"type": "reasoning.encrypted"}]}}]},
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0}], "id": "", "model": ""},
+        {"choices": [], "provider": "x", "service_tier": "default", "timings": {"n": 1}},
     ],
 )
 def test_events_that_say_nothing_are_passed_over(nothing: object) -> None:
@@ -111,6 +135,7 @@ def with_usage(usage: object, **more: object) -> dict[str, object]:
             {**STOP, "usage": {"prompt_tokens": 7, "completion_tokens": 2}},
             with_usage(None),
         ],
+        [STOP, with_usage({"prompt_tokens": 7, "completion_tokens": 2}), {"choices": []}],
         [STOP, {"choices": [], "x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}}],
         [
             {
@@ -141,6 +166,24 @@ def test_the_last_usage_counts_wherever_it_stands(events: list[object]) -> None:
             },
             Usage(10, 8, 5, 3),
         ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 23,
+                "completion_tokens_details": {"reasoning_tokens": 8},
+            },
+            Usage(10, 0, 13, 8),
+        ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 15,
+                "completion_tokens_details": {"reasoning_tokens": 3},
+            },
+            Usage(10, 0, 5, 3),
+        ),
         ({"prompt_tokens": -1, "completion_tokens": True, "prompt_tokens_details": 3}, Usage()),
         ({"prompt_tokens": "many", "completion_tokens": None}, Usage()),
         ("none", None),
@@ -161,6 +204,10 @@ ERRORS = [
     (b'data: {"choices":[{"delta":{},"error":{"message":"boom"}}]}\n\n', "provider_error"),
     (b'event: error\ndata: {"message":"boom"}\n\n', "provider_error"),
     (b"event: error\ndata: boom\n\n", "provider_error"),
+    (
+        b'data: {"error":{"code":502,"message":"boom"},"choices":[{"finish_reason":"error"}]}\n\n',
+        "provider_error",
+    ),
     (b'error: {"message":"boom"}\n\n', "provider_error"),
 ]
 
@@ -189,7 +236,9 @@ def test_an_end_without_a_finish_reason_is_a_cut(end: bytes) -> None:
     assert (error.code, error.retryable) == ("upstream_truncated", True)
 
 
-@pytest.mark.parametrize("reason", ["insufficient_system_resource", "aborted", "error"])
+@pytest.mark.parametrize(
+    "reason", ["insufficient_system_resource", "aborted", "error", "network_error"]
+)
 def test_a_vendor_that_gives_up_is_an_error_and_no_answer(reason: str) -> None:
     last = event({"choices": [{"delta": {}, "finish_reason": reason}]})
     pieces, error = refused(delta(content="so f"), last)
@@ -203,7 +252,10 @@ def test_stop_without_a_word_is_an_empty_answer_and_its_reasoning_is_kept() -> N
     assert (error.code, error.retryable) == ("empty_answer", True)
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "end_turn"])
+@pytest.mark.parametrize(
+    "reason",
+    ["length", "content_filter", "tool_calls", "end_turn", "model_length", "eos", "sensitive"],
+)
 def test_other_ends_may_be_silent(reason: str) -> None:
     assert decoded(event({"choices": [{"finish_reason": reason}]})) == [Finish(reason)]
 
@@ -257,6 +309,56 @@ def merged(pieces: list[Piece]) -> list[Any]:
         else:
             rows.append(piece)
     return rows
+
+
+def test_reasoning_that_stands_twice_in_every_chunk_is_read_once() -> None:
+    parts = [
+        delta(
+            content="", reasoning=word, reasoning_details=[{"type": "reasoning.text", "text": word}]
+        )
+        for word in ("a", "b", "c")
+    ]
+    assert merged(decoded(*parts, delta(content="x"), event(STOP)))[:2] == [
+        Reasoning("abc"),
+        Text("x"),
+    ]
+
+
+def tagged(*parts: bytes) -> tuple[list[Piece], ChatDecoder]:
+    """The pieces of an answer that may begin with a tag, and the decoder after its end."""
+    decoder = ChatDecoder(endpoint("http://nowhere"), tags=TagReader())
+    pieces = [piece for part in parts for piece in decoder.feed(part)]
+    return [*pieces, *decoder.close()], decoder
+
+
+def test_reasoning_between_tags_is_reasoning_and_the_rest_is_text() -> None:
+    parts = [delta(content=part) for part in ("<th", "ink>H", "m</th", "ink>\n", "Yes", ".")]
+    pieces, decoder = tagged(*parts, event(STOP))
+    assert merged(pieces) == [Reasoning("Hm"), Text("Yes.")]
+    assert decoder.finish() == Finish("stop")
+    assert tagged(b"".join(parts) + event(STOP))[0] == [Reasoning("Hm"), Text("Yes.")]
+
+
+def test_tags_are_found_in_one_body_and_beside_a_field_for_reasoning() -> None:
+    decoder = ChatDecoder(endpoint("http://nowhere"), tags=TagReader())
+    message = {"content": "<think>b</think>c", "reasoning": "a"}
+    body = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    pieces = [*decoder.whole(json.dumps(body).encode()), *decoder.close()]
+    assert merged(pieces) == [Reasoning("ab"), Text("c")]
+
+
+def test_an_answer_of_tags_alone_says_nothing() -> None:
+    pieces, decoder = tagged(delta(content="<think>Hm"), delta(content="</think>\n"), event(STOP))
+    assert merged(pieces) == [Reasoning("Hm")]
+    with pytest.raises(UpstreamError) as caught:
+        decoder.finish()
+    assert caught.value.code == "empty_answer"
+
+
+def test_what_was_held_for_a_tag_comes_at_the_end_of_a_cut_answer() -> None:
+    pieces, decoder = tagged(delta(content="<thi"), b'data: {"error":"boom"}\n\n')
+    assert pieces == [Text("<thi")]
+    assert decoder.failure is not None
 
 
 @given(

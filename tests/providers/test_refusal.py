@@ -33,6 +33,8 @@ MEND = Mend(key_setting="ACME_KEY", url_setting="ACME_URL")
         (413, "provider_bad_request", 502, False),
         (422, "provider_bad_request", 502, False),
         (429, "provider_rate_limited", 503, True),
+        (498, "provider_overloaded", 503, True),
+        (499, "provider_overloaded", 503, True),
         (500, "provider_error", 502, True),
         (502, "provider_error", 502, True),
         (503, "provider_overloaded", 503, True),
@@ -54,6 +56,10 @@ def test_a_sentence_names_the_vendor_and_the_mend() -> None:
         "acme refused the key: check ACME_KEY in .env"
     )
     assert "ACME_URL" in explain("acme", Refusal(404), MEND).detail
+    elsewhere = Mend("its key", "its address", place="endpoints.toml")
+    assert explain("acme", Refusal(401), elsewhere).detail == (
+        "acme refused the key: check its key in endpoints.toml"
+    )
 
 
 def test_a_used_up_quota_is_no_passing_trouble() -> None:
@@ -80,6 +86,9 @@ def test_an_unknown_model_is_told_from_a_wrong_address(message: str, kind: str) 
         b"No way",
         b"\n\n  No\tway \n",
         b'{"error_msg":"No way"}',
+        b'{"detail":[{"type":"missing","loc":["body"],"msg":"No way"}]}',
+        b'{"object":"error","message":"No way"}',
+        b'{"success":false,"message":"No way","data":null}',
     ],
 )
 def test_the_vendors_words_are_found_in_any_envelope(body: bytes) -> None:

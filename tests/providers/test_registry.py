@@ -6,16 +6,21 @@ import pytest
 
 from lite_llm_chat.domain import Model, Options
 from lite_llm_chat.errors import UpstreamError
+from lite_llm_chat.providers.base import Provider
+from lite_llm_chat.providers.endpoints import NONE
+from lite_llm_chat.providers.openai_compatible import OpenAICompatible
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
-from lite_llm_chat.providers.registry import Parts, build
+from lite_llm_chat.providers.registry import Parts, build, taken_ids, variables
+from lite_llm_chat.providers.vendors_more import TABLE
+from lite_llm_chat.providers.wire import Wire
 
 from .conftest import Vendor, collect, no_rest, prompt, stream, text
 
 KEY = "acme-canary-0123456789"
 
 
-def parts(pool: Pool, **keys: str) -> Parts:
+def parts(pool: Pool, **variables: str) -> Parts:
     return Parts(
         pool=pool,
         rest=no_rest,
@@ -26,20 +31,20 @@ def parts(pool: Pool, **keys: str) -> Parts:
         local_model_path=None,
         local_context_tokens=2048,
         local_slots=4,
-        keys=keys,
+        variables=variables,
     )
 
 
 def row(url: str) -> Row:
     model = Model("acme-1", "Acme One", "acme", 1000, 500, "A model")
-    return Row("acme", "Acme", "Acme's models", url + "/v1/", (model,), key_setting="ACME_KEY")
+    return Row("acme", "Acme", "Acme's models", url + "/v1/", "ACME_KEY", models=(model,))
 
 
 def test_the_providers_come_in_display_order_and_show_no_key(
     pool: Pool,
 ) -> None:
-    known = parts(pool, acme=KEY)
-    assert list(build(known)) == ["deepseek", "local"]
+    known = parts(pool, ACME_KEY=KEY)
+    assert list(build(known, ())) == ["deepseek", "local"]
     assert list(build(known, (row("http://x"),))) == ["deepseek", "acme", "local"]
     assert "canary" not in repr(known)
 
@@ -49,7 +54,7 @@ async def test_a_vendor_of_the_dialect_is_one_row(pool: Pool, vendor: Vendor) ->
         b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n',
         b"data: [DONE]\n\n",
     )
-    acme = build(parts(pool, acme=KEY), (row(vendor.url),))["acme"]
+    acme = build(parts(pool, ACME_KEY=KEY), (row(vendor.url),))["acme"]
     assert acme.readiness().ready
     assert acme.ignored("acme-1", Options(seed=1, effort="low", top_p=0.5)) == ("seed", "effort")
     assert text(await collect(acme.stream(prompt(seed=1, temperature=0.5)))) == "Hi"
@@ -68,6 +73,26 @@ async def test_a_row_without_its_key_says_which_setting_is_missing(
     with pytest.raises(UpstreamError) as caught:
         acme.stream(prompt())
     assert caught.value.code == "provider_not_configured"
+
+
+def test_every_row_of_the_tables_is_a_provider_between_deepseek_and_local(pool: Pool) -> None:
+    ids = list(build(parts(pool)))
+    assert ids == ["deepseek", *(vendor.id for vendor in TABLE), "local"]
+    assert set(ids) == taken_ids()
+    assert variables(NONE)[:2] == ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    assert len(set(variables(NONE))) == len(variables(NONE)) == 2 * len(TABLE)
+
+
+def test_a_vendor_with_a_dialect_of_its_own_is_one_line(pool: Pool) -> None:
+    asked: list[dict[str, str | None]] = []
+
+    def acme(wire: Wire, *, api_key: str | None, base_url: str | None) -> Provider:
+        asked.append({"api_key": api_key, "base_url": base_url})
+        return OpenAICompatible(wire, row("http://x"), api_key=api_key, base_url=base_url)
+
+    known = parts(pool, ACME_API_KEY=KEY)
+    assert list(build(known, (), {"acme": acme})) == ["deepseek", "acme", "local"]
+    assert asked == [{"api_key": KEY, "base_url": None}]
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "local"])

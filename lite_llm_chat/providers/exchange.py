@@ -1,0 +1,128 @@
+"""One streamed answer of any dialect: asked for, read to its end, given back.
+
+    payload ──POST──▶ vendor
+                        │ bytes
+    pieces ◀─ Decoder ◀─┤ 200: events, or one JSON body where events were wanted
+    UpstreamError ◀─────┘ any other status: Endpoint.explain of the Refusal
+
+What is the same in every dialect stands here: blank lines before the answer, a web page in its
+place, one body instead of a stream, a rest between two readings, what may still come after the
+end, and that the connection is closed or kept. What the bytes say is the Decoder's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Protocol
+
+import msgspec
+
+from ..domain import Finish, Piece
+from ..errors import UpstreamError
+from .frames import MAX_EVENT_BYTES
+from .refusal import read_refusal
+from .wire import Endpoint, Reply, Wire
+
+
+class Decoder(Protocol):
+    """The bytes of one answer into pieces; no I/O. After a call, `failure` may hold the error
+    that ends the answer: what came before it is in the pieces returned by that call."""
+
+    takes_events: bool  # False: a stream of JSON itself, so a leading brace is nothing odd
+    failure: UpstreamError | None
+    finished: bool  # the vendor has said that the answer is over; usage may still come
+
+    @property
+    def over(self) -> bool:
+        """Nothing that still comes can matter."""
+
+    @property
+    def grace_s(self) -> float:
+        """How long after `finished` more is worth waiting for."""
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """The pieces in the next bytes."""
+
+    def whole(self, body: bytes) -> list[Piece]:
+        """The pieces of an answer, or the error, that came as one JSON body."""
+
+    def close(self) -> list[Piece]:
+        """The pieces that were still waiting when the stream ended."""
+
+    def finish(self) -> Finish:
+        """The Finish of a whole answer. Raises UpstreamError for any other."""
+
+
+def garbage(who: str, what: str) -> UpstreamError:
+    """The error of a vendor that sent something else than its dialect."""
+    return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
+
+
+async def exchange(
+    wire: Wire, endpoint: Endpoint, payload: Mapping[str, object], decoder: Decoder
+) -> AsyncGenerator[Piece, None]:
+    """Ask and yield the pieces; Finish exactly once and last. Raises UpstreamError."""
+    reply = await wire.post(endpoint, msgspec.json.encode(payload))
+    del payload  # a conversation may be long, and its answer take an hour
+    try:
+        data = await _first(endpoint, reply)
+        deadline_s: float | None = None
+        if decoder.takes_events and data[:1] in (b"{", b"["):
+            for piece in decoder.whole(await _body(endpoint.who, reply, data)):
+                yield piece
+            data = b""
+        while data:
+            pieces = decoder.feed(data)
+            data = b""  # its memory is needed elsewhere until more comes
+            for piece in pieces:
+                yield piece
+            if decoder.over:
+                break
+            if not decoder.finished:
+                data = await (reply.more() if pieces else reply.read())
+                continue
+            if deadline_s is None:
+                deadline_s = asyncio.get_running_loop().time() + decoder.grace_s
+            data = await _late(reply, deadline_s)
+        for piece in decoder.close():
+            yield piece
+        finish = decoder.finish()
+        await reply.settle()
+        yield finish
+    finally:
+        reply.close()
+
+
+async def _first(endpoint: Endpoint, reply: Reply) -> bytes:
+    """The first bytes of an answer that are not blank: vendors pad a slow one with empty lines.
+    Raises UpstreamError for a refusal and for a web page."""
+    if not 200 <= reply.status < 300:
+        body, wish_s = await reply.complaint(), reply.retry_after_s
+        raise endpoint.explain(read_refusal(body, reply.status, endpoint.secret, wish_s))
+    data = b""
+    while not data and (new := await reply.read()):
+        data = new.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if reply.html or data.startswith(b"<"):
+        raise garbage(endpoint.who, "a web page instead of an answer: check its base URL")
+    return data
+
+
+async def _late(reply: Reply, deadline_s: float) -> bytes:
+    """The next bytes after the finish reason. Neither silence nor a lost connection can take the
+    answer back any more: both count as its end."""
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            return await reply.read()
+    except (TimeoutError, UpstreamError):
+        return b""
+
+
+async def _body(who: str, reply: Reply, start: bytes) -> bytes:
+    parts, size = [start], len(start)
+    while data := await reply.read():
+        parts.append(data)
+        size += len(data)
+        if size > MAX_EVENT_BYTES:
+            raise garbage(who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
+    return b"".join(parts)

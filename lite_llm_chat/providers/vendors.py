@@ -1,0 +1,220 @@
+"""Vendors that speak OpenAI's chat dialect and are paid for: one row each, in display order.
+
+    row ─▶ OpenAICompatible ─▶ base_url/chat/completions
+
+To add one, add its row. Sources, all read in November 2026: "SDK" is the vendor's own package for
+Python (openai 3.57, openrouter 1.3, groq 1.7, mistralai 3.7, cerebras-cloud-sdk 1.91, together
+3.1, fireworks-ai 1.2, zai-sdk 0.2), "docs" its documentation, "clients" the rows that pydantic-ai
+2.68, any-llm 1.40 and LiteLLM 1.110 have for it. Models, windows and limits: genai-prices 0.2.3 and
+LiteLLM 1.110. "Not verified" marks what none of them says; there the row keeps to what any vendor
+takes. A model that is not listed is sent as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .habits import ALL, EFFORTS, FOUR, MAX_COMPLETION, PENALTIES, SEED, THREE, TOP_K, USUAL, Habits
+from .openai_compatible import Vendor, known_models
+
+# SDK: max_tokens is deprecated and refused by models that reason; these take no temperature,
+# top_p, stop or penalty either (clients). Efforts: SDK; `none` is the default of newer ones
+# (clients), so switching on needs a word. GPT-6 refuses `minimal`, the first GPT-5, the o models
+# and GPT-6.1 Sol do not go without thinking (clients).
+_OPENAI = Habits(
+    takes=frozenset({"max_tokens", "seed"}),
+    names=MAX_COMPLETION,
+    thinking="reasoning_effort",
+    thinking_on="medium",
+    efforts={**ALL, "minimal": "low"},
+)
+_WITH_THOUGHT = {effort: word for effort, word in _OPENAI.efforts.items() if effort != "none"}
+OPENAI = Vendor(
+    "openai",
+    "OpenAI",
+    "OpenAI's models over its API",
+    "https://api.openai.com/v1",
+    "OPENAI_API_KEY",
+    models=known_models(
+        "openai",
+        ("gpt-6-luna", "GPT-6 Luna", 1_050_000, 128_000),
+        ("gpt-6.1-terra", "GPT-6.1 Terra", 1_050_000, 128_000),
+        ("gpt-6.1-sol", "GPT-6.1 Sol", 1_050_000, 128_000),
+        ("gpt-4.1", "GPT-4.1", 1_047_576, 32_768),
+    ),
+    habits=_OPENAI,
+    unlike=(
+        (r"gpt-[34]", Habits(takes=USUAL | SEED | PENALTIES, names=MAX_COMPLETION)),
+        (r"o\d|gpt-5(?:-|$)", replace(_OPENAI, efforts=THREE)),
+        (r"gpt-6\.1-sol", replace(_OPENAI, efforts=_WITH_THOUGHT)),
+    ),
+)
+
+OPENROUTER = Vendor(
+    "openrouter",
+    "OpenRouter",
+    "Models of many vendors over one API",
+    "https://openrouter.ai/api/v1",
+    "OPENROUTER_API_KEY",
+    models=known_models(
+        "openrouter",
+        ("openai/gpt-6-luna", "GPT-6 Luna", 1_050_000, 128_000),
+        ("google/gemini-3.8-flash", "Gemini 3.8 Flash", 1_048_576, 65_536),  # limit not verified
+        ("moonshotai/kimi-k3.1-pro", "Kimi K3.1 Pro", 1_048_576, 131_072),  # limit not verified
+        ("z-ai/glm-5.3", "GLM-5.3", 1_048_576, 128_000),
+    ),
+    # SDK: top_k, seed and penalties are passed on where the model has them; `reasoning` takes an
+    # effort or `enabled` (docs). Whether a last message of the assistant is gone on from depends
+    # on the model behind it (docs), so it is asked in words. Headers that name an application
+    # are left out.
+    habits=Habits(takes=USUAL | TOP_K | SEED | PENALTIES, thinking="reasoning", efforts=ALL),
+)
+
+# SDK: max_tokens is deprecated; usage comes in x_groq without being asked for, and the parameters
+# do not name stream_options. Efforts differ by model (docs, clients): GPT-OSS has three and always
+# thinks, Qwen knows `none` and `default`, and puts its thoughts into the text unless told to part
+# them.
+_GROQ = Habits(
+    takes=USUAL | SEED | PENALTIES,
+    names=MAX_COMPLETION,
+    thinking="reasoning_effort",
+    thinking_on="medium",
+    efforts=THREE,
+    stream_options=False,
+)
+_GROQ_QWEN = replace(
+    _GROQ,
+    thinking_on="default",
+    efforts={"none": "none"},
+    think_tags="tagged",
+    extra={"reasoning_format": "parsed"},
+)
+GROQ = Vendor(
+    "groq",
+    "Groq",
+    "Open models on Groq's own chips",
+    "https://api.groq.com/openai/v1",
+    "GROQ_API_KEY",
+    models=known_models(
+        "groq",
+        ("openai/gpt-oss-120b", "GPT-OSS 120B", 131_072, 65_536),
+        ("openai/gpt-oss-20b", "GPT-OSS 20B", 131_072, 65_536),
+        ("qwen/qwen3.8-27b", "Qwen3.8 27B", 131_072, 16_384),
+    ),
+    habits=_GROQ,
+    unlike=((r"qwen/", _GROQ_QWEN),),
+)
+
+MISTRAL = Vendor(
+    "mistral",
+    "Mistral",
+    "Mistral's models over its API",
+    "https://api.mistral.ai/v1",
+    "MISTRAL_API_KEY",
+    models=known_models(
+        "mistral",
+        ("mistral-medium-latest", "Mistral Medium", 262_144, 262_144),
+        ("mistral-large-4", "Mistral Large 4", 1_048_576, 1_048_576),
+        ("mistral-small-latest", "Mistral Small", 262_144, 262_144),
+    ),
+    # SDK: the seed is random_seed, there are no stream_options (the usage comes anyway), a message
+    # with `prefix` is gone on from. Efforts: the SDK lists all; which model takes which is not
+    # verified, so only the two ends that its clients send are: none and high.
+    habits=Habits(
+        takes=USUAL | SEED | PENALTIES,
+        names={"seed": "random_seed"},
+        thinking="reasoning_effort",
+        thinking_on="high",
+        efforts={"none": "none", **dict.fromkeys(EFFORTS[1:], "high")},
+        going_on="prefix",
+        stream_options=False,
+    ),
+)
+
+_XAI = Habits(
+    takes=frozenset({"temperature", "top_p", "max_tokens", "seed"}),
+    thinking="reasoning_effort",
+    thinking_on="high",
+    efforts=THREE,
+)
+XAI = Vendor(
+    "xai",
+    "xAI",
+    "Grok over xAI's API",
+    "https://api.x.ai/v1",
+    "XAI_API_KEY",
+    models=known_models(
+        "xai",
+        ("grok-4.7", "Grok 4.7", 500_000, 500_000),
+        ("grok-4.3", "Grok 4.3", 1_000_000, 1_000_000),
+    ),
+    # Clients: Grok 4 refuses stop and both penalties; it always thinks, but for 4.3.
+    habits=_XAI,
+    unlike=((r"grok-4\.3|grok-latest", replace(_XAI, efforts=FOUR)),),
+)
+
+SILICONFLOW = Vendor(
+    "siliconflow",
+    "SiliconFlow",
+    "Open models over SiliconFlow's API",
+    "https://api.siliconflow.cn/v1",  # api.siliconflow.com/v1 outside of China
+    "SILICONFLOW_API_KEY",
+    models=known_models(
+        "siliconflow",  # ids: docs; windows and limits: not verified
+        ("deepseek-ai/DeepSeek-V3.2", "DeepSeek V3.2", 163_840, 163_840),
+        ("Pro/zai-org/GLM-5", "GLM-5", 202_752, 128_000),
+        ("Qwen/Qwen3.5-397B-A17B", "Qwen3.5 397B", 262_144, 65_536),
+    ),
+    # Docs: top_k and frequency_penalty, no seed and no presence_penalty; enable_thinking for some
+    # models, others refuse it. stream_options: not verified, sent.
+    habits=Habits(
+        takes=USUAL | TOP_K | frozenset({"frequency_penalty"}), thinking="enable_thinking"
+    ),
+)
+
+DOUBAO = Vendor(
+    "doubao",
+    "Doubao",
+    "ByteDance's models over Volcengine Ark",
+    "https://ark.cn-beijing.volces.com/api/v3",
+    "ARK_API_KEY",
+    models=known_models(
+        "doubao",
+        ("doubao-seed-2-1-pro-260915", "Doubao Seed 2.1 Pro", 1_024_000, 256_000),
+        ("doubao-seed-2-1-lite-260915", "Doubao Seed 2.1 Lite", 1_024_000, 256_000),
+    ),
+    # Docs: `thinking: {type}`; reasoning_effort minimal to high, only while it thinks; max_tokens
+    # bounds the answer alone. Going on from a message is documented for models that do not think;
+    # for these it is not verified, so it is asked in words.
+    habits=Habits(
+        takes=USUAL | PENALTIES,
+        thinking="thinking",
+        efforts={**THREE, "minimal": "minimal"},
+    ),
+)
+
+# SDK: efforts none, low, medium and high; `parsed` puts thoughts into `reasoning`. That GPT-OSS
+# does not go without thinking: clients, of the same model elsewhere.
+_CEREBRAS = Habits(
+    takes=USUAL | SEED | PENALTIES,
+    names=MAX_COMPLETION,
+    thinking="reasoning_effort",
+    thinking_on="medium",
+    efforts=FOUR,
+    think_tags="tagged",
+    extra={"reasoning_format": "parsed"},
+)
+CEREBRAS = Vendor(
+    "cerebras",
+    "Cerebras",
+    "Open models on Cerebras' own chips",
+    "https://api.cerebras.ai/v1",
+    "CEREBRAS_API_KEY",
+    models=known_models(
+        "cerebras",
+        ("gpt-oss-120b", "GPT-OSS 120B", 131_072, 32_768),
+        ("qwen-3.8-27b", "Qwen3.8 27B", 65_536, 32_768),
+    ),
+    habits=_CEREBRAS,
+    unlike=((r"gpt-oss", replace(_CEREBRAS, efforts=THREE, think_tags="none", extra={})),),
+)

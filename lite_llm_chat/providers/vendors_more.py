@@ -1,0 +1,298 @@
+"""More rows: the rest of the vendors that are paid for, and the servers that one runs oneself.
+
+    vendors.py · vendors_more.py ─▶ TABLE ─▶ registry.build
+
+Sources as in vendors.py. A server that one runs oneself has no address before its variable gives
+one, and what it serves is not known here: a question names its model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .habits import (
+    ALL,
+    FOUR,
+    LOW_HIGH_MAX,
+    MAX_COMPLETION,
+    OPTIONS,
+    PENALTIES,
+    SEED,
+    THREE,
+    TOP_K,
+    USUAL,
+    Habits,
+)
+from .openai_compatible import Vendor, known_models
+from .vendors import CEREBRAS, DOUBAO, GROQ, MISTRAL, OPENAI, OPENROUTER, SILICONFLOW, XAI
+
+NVIDIA = Vendor(
+    "nvidia",
+    "NVIDIA NIM",
+    "Open models over NVIDIA's API",
+    "https://integrate.api.nvidia.com/v1",
+    "NVIDIA_API_KEY",
+    models=known_models(
+        "nvidia",  # ids and limits: docs; windows: not verified
+        ("nvidia/nemotron-3-super-120b-a12b", "Nemotron 3 Super", 262_144, 32_768),
+        ("nvidia/nemotron-3-ultra-550b-a55b", "Nemotron 3 Ultra", 262_144, 32_768),
+    ),
+    # Docs: the switch is a variable of the prompt template, the last message is the user's.
+    # seed, penalties and stream_options: of most models (clients), for each one not verified.
+    habits=Habits(takes=USUAL | SEED | PENALTIES, thinking="chat_template_kwargs"),
+)
+
+# Docs and clients: max_tokens is deprecated; temperature, top_p and the penalties cannot be
+# changed. K3 always thinks and knows low, high and max, K2 has the switch alone. A message with
+# `partial` is gone on from (docs); that K3 does so too is not verified.
+_MOONSHOT = Habits(
+    takes=frozenset({"max_tokens", "stop"}),
+    names=MAX_COMPLETION,
+    thinking="reasoning_effort",
+    thinking_on="high",
+    efforts=LOW_HIGH_MAX,
+    going_on="partial",
+)
+MOONSHOT = Vendor(
+    "moonshot",
+    "Moonshot (Kimi)",
+    "Kimi over Moonshot's API",
+    "https://api.moonshot.ai/v1",  # api.moonshot.cn/v1 in China
+    "MOONSHOT_API_KEY",
+    models=known_models(
+        "moonshot",
+        ("kimi-k3.1-pro", "Kimi K3.1 Pro", 1_048_576, 1_048_576),
+        ("kimi-k3", "Kimi K3", 1_048_576, 1_048_576),
+        ("kimi-k2.6", "Kimi K2.6", 262_144, 262_144),
+    ),
+    habits=_MOONSHOT,
+    unlike=((r"kimi-k2\.[56]", replace(_MOONSHOT, thinking="thinking", efforts={})),),
+)
+
+QWEN = Vendor(
+    "qwen",
+    "Qwen",
+    "Qwen over Alibaba Cloud's DashScope",
+    # dashscope-intl.aliyuncs.com outside of China
+    "https://dashscope.aliyuncs.com/compatible-mode/v1",
+    "DASHSCOPE_API_KEY",
+    models=known_models(
+        "qwen",
+        ("qwen3.8-max", "Qwen3.8 Max", 991_808, 131_072),
+        ("qwen3.8-flash", "Qwen3.8 Flash", 991_808, 131_072),
+        ("qwen3.7-plus", "Qwen3.7 Plus", 991_808, 65_536),
+    ),
+    # Docs: a message with `partial` is gone on from, not while thinking. Of the penalties only
+    # presence_penalty; top_k is a field of the body.
+    habits=Habits(
+        takes=USUAL | TOP_K | SEED | frozenset({"presence_penalty"}),
+        thinking="enable_thinking",
+        going_on="partial",
+        going_on_thinks=False,
+    ),
+)
+
+# SDK: seed, no penalties, efforts since GLM-5.2. Clients: GLM-5.3 always thinks and knows low,
+# high and max; older ones than 5.2 have the switch alone.
+_ZHIPU = Habits(
+    takes=USUAL | SEED, thinking="reasoning_effort", thinking_on="high", efforts=LOW_HIGH_MAX
+)
+ZHIPU = Vendor(
+    "zhipu",
+    "Zhipu GLM (Z.ai)",
+    "GLM over Z.ai's API",
+    "https://api.z.ai/api/paas/v4",  # open.bigmodel.cn/api/paas/v4 in China
+    "ZAI_API_KEY",
+    models=known_models(
+        "zhipu",
+        ("glm-5.3", "GLM-5.3", 1_000_000, 128_000),
+        ("glm-5.3-flash", "GLM-5.3 Flash", 1_048_576, 128_000),
+        ("glm-5.2", "GLM-5.2", 1_000_000, 128_000),
+    ),
+    habits=_ZHIPU,
+    unlike=(
+        (r"glm-5\.2", replace(_ZHIPU, thinking="thinking", efforts=ALL)),
+        (r"glm-(?:4|5(?:\.1|[^.]|$))", replace(_ZHIPU, thinking="thinking", efforts={})),
+    ),
+)
+
+TOGETHER = Vendor(
+    "together",
+    "Together",
+    "Open models over Together's API",
+    "https://api.together.ai/v1",
+    "TOGETHER_API_KEY",
+    models=known_models(
+        "together",
+        ("moonshotai/Kimi-K3.1-Pro", "Kimi K3.1 Pro", 1_048_576, 131_072),  # limit not verified
+        ("zai-org/GLM-5.3", "GLM-5.3", 1_048_575, 128_000),  # limit not verified
+        ("deepseek-ai/DeepSeek-V4.1-Flash", "DeepSeek V4.1 Flash", 1_000_000, 131_072),  # the same
+    ),
+    # SDK: `reasoning: {enabled}` beside reasoning_effort low, medium, high. It names no
+    # stream_options; the last chunk has a usage.
+    habits=Habits(
+        takes=USUAL | TOP_K | SEED | PENALTIES,
+        thinking="reasoning_enabled",
+        efforts=THREE,
+        stream_options=False,
+    ),
+)
+
+# SDK: reasoning_effort none, low, medium, high; GPT-OSS refuses none. It names no stream_options;
+# that a usage comes without is not verified.
+_FIREWORKS = Habits(
+    takes=USUAL | TOP_K | SEED | PENALTIES,
+    thinking="reasoning_effort",
+    thinking_on="medium",
+    efforts=FOUR,
+    stream_options=False,
+)
+FIREWORKS = Vendor(
+    "fireworks",
+    "Fireworks",
+    "Open models over Fireworks' API",
+    "https://api.fireworks.ai/inference/v1",
+    "FIREWORKS_API_KEY",
+    models=known_models(
+        "fireworks",
+        ("accounts/fireworks/models/glm-5p3", "GLM-5.3", 1_048_576, 128_000),
+        ("accounts/fireworks/models/kimi-k3p1-pro", "Kimi K3.1 Pro", 1_048_576, 131_072),
+        (
+            "accounts/fireworks/models/deepseek-v4p1-flash-1017",
+            "DeepSeek V4.1 Flash",
+            1_048_576,
+            393_216,
+        ),
+    ),
+    habits=_FIREWORKS,
+    unlike=((r".*gpt-oss", replace(_FIREWORKS, efforts=THREE)),),
+)
+
+MINIMAX = Vendor(
+    "minimax",
+    "MiniMax",
+    "MiniMax's models over its API",
+    "https://api.minimax.io/v1",  # api.minimaxi.com/v1 in China
+    "MINIMAX_API_KEY",
+    models=known_models(
+        "minimax",
+        ("MiniMax-M3", "MiniMax M3", 1_000_000, 128_000),
+        ("MiniMax-M2.7", "MiniMax M2.7", 204_800, 131_072),
+    ),
+    # Docs: thoughts stand in the text, in tags; max_tokens is deprecated; `thinking: {type}` is
+    # adaptive or disabled for M3, M2 always thinks; no stop, seed or penalties. The other way,
+    # reasoning_split, is not used: that its stream does not repeat itself is not verified.
+    habits=Habits(
+        takes=frozenset({"temperature", "top_p", "max_tokens"}),
+        names=MAX_COMPLETION,
+        thinking="adaptive_thinking",
+        think_tags="tagged",
+    ),
+    unlike=(
+        (
+            r"MiniMax-M2",
+            Habits(
+                takes=frozenset({"temperature", "top_p", "max_tokens"}),
+                names=MAX_COMPLETION,
+                think_tags="tagged",
+            ),
+        ),
+    ),
+)
+
+# ── servers that one runs oneself ─────────────────────────────────────────────────────────────
+
+# vLLM docs, 2026: every option is taken; the switch is a variable of the model's template, the
+# effort a field of its own; thoughts stay in the text unless a parser is set up. SGLang has the
+# same fields (its source, 2026); that it minds add_generation_prompt is not verified.
+_SERVER = Habits(
+    takes=OPTIONS,
+    thinking="chat_template_kwargs",
+    efforts=THREE,
+    going_on="continue_final_message",
+    think_tags="tagged",
+)
+VLLM = Vendor(
+    "vllm",
+    "vLLM",
+    "A vLLM server of your own",
+    "http://127.0.0.1:8000/v1",
+    "VLLM_API_KEY",
+    needs_key=False,
+    habits=_SERVER,
+    self_run=True,
+)
+SGLANG = Vendor(
+    "sglang",
+    "SGLang",
+    "An SGLang server of your own",
+    "http://127.0.0.1:30000/v1",
+    "SGLANG_API_KEY",
+    needs_key=False,
+    habits=_SERVER,
+    self_run=True,
+)
+LMSTUDIO = Vendor(
+    "lmstudio",
+    "LM Studio",
+    "LM Studio on a machine of your own",
+    "http://127.0.0.1:1234/v1",
+    "LMSTUDIO_API_KEY",
+    needs_key=False,
+    # Docs, 2026: stream_options; thoughts stay in the text unless its setting parts them. A
+    # switch for thinking on this path: not verified, not sent.
+    habits=Habits(takes=OPTIONS, think_tags="tagged"),
+    self_run=True,
+)
+LLAMACPP = Vendor(
+    "llamacpp",
+    "llama.cpp",
+    "A llama.cpp server of your own",
+    "http://127.0.0.1:8080/v1",
+    "LLAMACPP_API_KEY",
+    needs_key=False,
+    # Its README, 2026: a last message of the assistant is gone on from, refused while thinking is
+    # on; --reasoning-format none leaves thoughts in the text.
+    habits=replace(_SERVER, efforts={}, going_on="assistant", going_on_thinks=False),
+    self_run=True,
+)
+LITELLM = Vendor(
+    "litellm",
+    "LiteLLM",
+    "A LiteLLM proxy of your own",
+    "http://127.0.0.1:4000/v1",
+    "LITELLM_API_KEY",
+    needs_key=False,
+    # Its documentation, 2026: it turns reasoning_effort into what the vendor behind it knows, and
+    # refuses what that does not know, unless it is told to drop it.
+    habits=Habits(
+        takes=USUAL | SEED | PENALTIES,
+        thinking="reasoning_effort",
+        thinking_on="medium",
+        efforts=ALL,
+    ),
+    self_run=True,
+)
+
+TABLE: tuple[Vendor, ...] = (
+    OPENAI,
+    OPENROUTER,
+    GROQ,
+    MISTRAL,
+    XAI,
+    SILICONFLOW,
+    DOUBAO,
+    CEREBRAS,
+    NVIDIA,
+    MOONSHOT,
+    QWEN,
+    ZHIPU,
+    TOGETHER,
+    FIREWORKS,
+    MINIMAX,
+    VLLM,
+    SGLANG,
+    LMSTUDIO,
+    LLAMACPP,
+    LITELLM,
+)
