@@ -13,6 +13,7 @@ anthropic_models.py.
 
     docs   version 2023-06-01 of the API is served beside 2026-10-21, which only takes things away:
            temperature, top_p and top_k, that models up to 4.6 still mind. So the older is asked for
+    docs   the key goes into x-api-key, or, as the SDK does it, into a bearer's header
     docs   max_tokens is required and counts the thinking; system is a field of its own
     docs   the thinking of models from 4.7 on comes back empty unless `display` asks for a summary
     docs   an earlier thinking block goes back in tool loops only; elsewhere it may be left out

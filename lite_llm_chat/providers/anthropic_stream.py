@@ -150,7 +150,8 @@ class MessageDecoder:
         try:
             self._take_all([] if self.over else self._sse.close())
         except UpstreamError as error:
-            self.failure = error
+            if error.code != "upstream_garbage":  # half an event: the stream was cut
+                self.failure = error
         return self._gathered.handed_out(last=True)
 
     def finish(self) -> Finish:
