@@ -59,11 +59,12 @@ async def test_it_streams_thinking_then_text_then_usage(
 
 async def test_the_events_come_in_the_vendors_order(sdk: anthropic.AsyncAnthropic) -> None:
     names: list[str] = []
+    name: str
     stream = await sdk.messages.create(**asking(thinking=SHOWN), stream=True)
     async for event in stream:
         name = event.type
         if event.type == "content_block_delta":
-            name = event.delta.type  # type: ignore[assignment]
+            name = event.delta.type
         if not names or names[-1] != name:
             names.append(name)
     block = ("content_block_start", "content_block_stop")
