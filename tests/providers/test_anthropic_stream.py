@@ -152,18 +152,14 @@ def test_every_stop_reason_has_the_usual_word_or_keeps_its_own(reason: str, word
     assert decoded(delta("text", "x"), ended(reason))[-1] == Finish(word)
 
 
-@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "tool_use"])
-def test_other_ends_may_be_silent(reason: str) -> None:
-    assert len(decoded(ended(reason))) == 1
-
-
 def test_an_end_without_a_word_is_an_empty_answer_and_its_thoughts_are_kept() -> None:
     pieces, error = refused(delta("thinking", "hm"), ended())
     assert pieces == [Reasoning("hm")]
     assert (error.code, error.retryable) == ("empty_answer", True)
 
 
-def test_a_tool_call_and_a_continuation_need_no_text() -> None:
+def test_a_tool_call_a_refusal_and_a_continuation_need_no_text() -> None:
+    assert decoded(ended("refusal")) == [Finish("refusal")]
     call = event("content_block_start", index=0, content_block={"type": "tool_use", "id": "t"})
     assert decoded(call, ended()) == [Finish("stop")]
     assert decoded(ended(), may_be_empty=True) == [Finish("stop")]
@@ -281,6 +277,11 @@ def test_an_error_in_the_stream_has_its_code_and_keeps_what_came_before(
 def test_an_error_of_any_shape_is_an_error(raw: bytes) -> None:
     _, error = refused(b"event: error\ndata: " + raw + b"\n\n")
     assert error.code == "provider_error"
+
+
+def test_an_error_counts_without_its_blank_line_too() -> None:
+    _, error = refused(event("error", error={"type": "overloaded_error"})[:-2])
+    assert error.code == "provider_overloaded"
 
 
 def test_only_the_last_event_makes_an_answer_whole() -> None:

@@ -16,7 +16,7 @@ from lite_llm_chat.providers.wire import Wire
 from standins.anthropic import AnthropicStandIn
 from standins.behaviours import Answer
 
-from .conftest import collect, finish, prompt, text
+from .conftest import collect, failing, finish, prompt, text
 
 KEY = "sk-ant-test"
 ASK = {"model": "claude-haiku-4-5"}  # thinks only when told to
@@ -93,6 +93,15 @@ async def test_roles_take_turns_and_nothing_is_empty(
     ]
     await collect(claude.stream(talk(*turns)))
     assert said(upstream) == [("user", ["1", "2"]), ("assistant", ["3", "4"]), ("user", ["5"])]
+
+
+async def test_a_question_of_nothing_but_blanks_is_refused_by_the_vendor(
+    claude: Anthropic, upstream: AnthropicStandIn
+) -> None:
+    _, error = await failing(claude.stream(talk(("system", "S"), ("user", " \n"))))
+    assert error.code == "provider_bad_request"
+    assert "at least one message" in error.detail
+    assert said(upstream) == []
 
 
 async def test_a_conversation_that_the_assistant_began_is_begun_by_the_user(

@@ -11,9 +11,11 @@ import pytest
 from standins.anthropic import AnthropicStandIn, Fault, Without, refusing
 from standins.behaviours import Answer, FailThen
 from standins.reply import Headers
+from tests.standins.raw import post, send
 
 KEY = "sk-ant-test"
 ASK: list[Any] = [{"role": "user", "content": "Tell me about the harbour."}]
+VERSION = {"anthropic-version": "2023-06-01"}
 CACHED = {"type": "ephemeral"}
 SHOWN: Any = {"type": "adaptive", "display": "summarized"}
 
@@ -172,6 +174,7 @@ async def test_a_prefill_is_continued_and_only_the_rest_is_said(
     assert [one.text for one in message.content if one.type == "text"] == [" three"]
 
 
+TEXT = {"type": "text", "text": "Hi"}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_tokens": "many"}, "max_tokens: Input should be a valid integer"),
     ({"max_tokens": 0}, "max_tokens: Input should be greater"),
@@ -181,6 +184,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": ""}]}, "must be non-empty"),
     ({"messages": [{"role": "user", "content": " \n"}]}, "non-whitespace"),
     ({"messages": [{"role": "user", "content": 5}]}, "valid string or list"),
+    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "Input tag does not match"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "text.text: Input should"),
+    ({"messages": [{"role": "user"}]}, "should have a role and a content"),
+    ({"messages": [{"role": "user", "content": [dict(TEXT, cache_control=5)]}]}, "cache_control"),
+    ({"messages": [{"role": "user", "content": [dict(TEXT, cache_control=CACHED)] * 5}]}, "of 4"),
     ({"messages": [{"role": "robot", "content": "Hi"}]}, "role: Input should be"),
     ({"system": [{"type": "text", "text": ""}]}, "must be non-empty"),
     ({"stop_sequences": [" "]}, "must contain non-whitespace"),
@@ -217,6 +225,13 @@ OLDER: list[tuple[dict[str, Any], str]] = [
     ({"thinking": {"type": "enabled", "budget_tokens": 1000}}, "greater than or equal to 1024"),
     ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, "must be greater than"),
     ({"output_config": {"effort": "xhigh"}}, "effort level 'xhigh'"),
+    ({"thinking": {"type": "enabled"}}, "budget_tokens: Field required"),
+    ({"thinking": {"type": "adaptive", "display": "odd"}}, "thinking.display"),
+    (
+        {"model": "claude-haiku-4-5", "messages": [*ASK, {"role": "assistant", "content": "I "}]},
+        "cannot end with trailing whitespace",
+    ),
+    ({"stop_sequences": [5]}, "Input should be a valid string"),
     ({"messages": None}, "messages: Input should be a valid list"),
 ]
 
@@ -229,7 +244,7 @@ async def test_the_older_version_of_the_api_has_rules_for_sampling(
         base_url=claude.url,
         api_key=KEY,
         max_retries=0,
-        default_headers={"anthropic-version": "2023-06-01"},
+        default_headers=VERSION,
     ) as older:
         body = asking(model="claude-opus-4-6") | fields
         with pytest.raises(anthropic.BadRequestError) as caught:
@@ -242,6 +257,35 @@ async def test_what_is_required_is_missed(sdk: anthropic.AsyncAnthropic, name: s
     body = {key: value for key, value in asking().items() if key != name}
     with pytest.raises(anthropic.BadRequestError, match=f"{name}: Field required"):
         await sdk.post("/v1/messages", body=body, cast_to=object)
+
+
+KNOWN = (f"x-api-key: {KEY}", "anthropic-version: 2023-06-01")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "raw", "verdict"),
+    [
+        ("/v1/messages", (), b"{}", (401, "x-api-key header is required")),
+        ("/v1/messages", KNOWN[:1], b"{}", (400, "anthropic-version: header is required")),
+        (
+            "/v1/messages",
+            (KNOWN[0], "anthropic-version: 2020-01-01"),
+            b"{}",
+            (400, "is not a valid version"),
+        ),
+        ("/v1/messages", KNOWN, b"{oops", (400, "is not valid JSON")),
+        ("/v1/messages", KNOWN, b"[]", (400, "valid dictionary")),
+        ("/v1/elsewhere", KNOWN, b"{}", (404, "Not found")),
+    ],
+)
+async def test_headers_and_shape_are_looked_at_first(
+    claude: AnthropicStandIn, path: str, headers: tuple[str, ...], raw: bytes, verdict: Any
+) -> None:
+    said = await send(claude, post(raw, path, headers, key=""))
+    assert said.status == verdict[0]
+    assert said.json["type"] == "error"
+    assert verdict[1] in said.json["error"]["message"]
+    assert f"request-id: {said.json['request_id']}".encode() in said.head
 
 
 async def test_a_wrong_key_and_an_unknown_model_have_their_own_errors(
