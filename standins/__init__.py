@@ -1,6 +1,7 @@
 """Vendors to talk to without a vendor: small real servers on real ports.
 
     your program ──HTTP──▶ standins.deepseek      speaks as api.deepseek.com does, byte by byte
+                           standins.anthropic     as api.anthropic.com does, event by event
                              ▲
     your test  ──play(…)─────┘                    and misbehaves on request
 

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from standins.deepseek import DeepSeekStandIn
+from standins.standin import StandIn
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -120,7 +120,7 @@ def post(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + raw
 
 
-async def connect(upstream: DeepSeekStandIn) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(upstream: StandIn) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A bare connection to the stand-in."""
     port = int(upstream.url.rpartition(":")[2])
     return await asyncio.open_connection("127.0.0.1", port)
@@ -154,16 +154,14 @@ async def listen(
     return Said(bytes(raw), ended)
 
 
-async def ask(
-    upstream: DeepSeekStandIn, mode: str = "", until: Until | None = None, **fields: Any
-) -> Said:
+async def ask(upstream: StandIn, mode: str = "", until: Until | None = None, **fields: Any) -> Said:
     """Ask for a stream (unless told otherwise), under a named mode."""
     body = {"model": "deepseek-flash", "messages": HELLO, "stream": True, **fields}
     headers = (f"x-stand-in: {mode}",) if mode else ()
     return await send(upstream, post(body, headers=headers), until)
 
 
-async def send(upstream: DeepSeekStandIn, request: bytes, until: Until | None = None) -> Said:
+async def send(upstream: StandIn, request: bytes, until: Until | None = None) -> Said:
     """Send exactly these bytes and listen."""
     reader, writer = await connect(upstream)
     writer.write(request)

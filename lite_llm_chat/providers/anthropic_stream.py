@@ -1,0 +1,271 @@
+"""The bytes of one streamed Anthropic message, as pieces. Pure: no I/O.
+
+    bytes ─▶ SseSplitter ─▶ JSON ─▶ MessageDecoder.feed ─▶ Text · Reasoning · …
+                                        │      └ .finish ─▶ Finish, or UpstreamError
+                                        └ .failure: what ended the answer early
+
+    message_start             the served model, the usage of the prompt
+      content_block_start ┐
+      content_block_delta ├─  one block after another: thinking, text, …
+      content_block_stop  ┘
+    message_delta             why it ended, the usage of the whole (cumulative: the last one counts)
+    message_stop              only this makes an answer whole
+
+    (types of the vendor's Python SDK 2.14.0, November 2026)
+
+It believes little: every field may be null, absent or of another type. A `ping`, and events, blocks
+and deltas that nobody here has heard of are passed over, as the vendor asks of its clients (API
+docs, "Versions", November 2026: new kinds of events come without notice). The signature of a
+thinking block matters only to whoever sends the block back, which only tools need; redacted
+thinking is unreadable. Tool calls are not read yet; that there was one is noticed, so the answer
+does not count as empty.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from ..domain import Finish, Piece, Reasoning, Text, Usage
+from ..errors import UpstreamError
+from .exchange import garbage
+from .frames import Frame, SseSplitter
+from .gather import Gatherer, count
+from .refusal import read_refusal
+from .wire import Endpoint, truncated
+
+# The vendor's stop reasons (SDK 2.14.0, November 2026) in the words that callers know from every
+# other vendor. "length" is what may be continued: a limit was reached, of the answer or of the
+# window, or the vendor paused a turn and says itself that it goes on when asked again. A refusal
+# keeps its name, and so does whatever is new.
+_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "tool_use": "tool_calls",
+}
+_EVENTS = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "message",  # one body instead of a stream, and the default name of any event
+        "error",
+    }
+)
+
+
+class _Part(msgspec.Struct, gc=False):
+    """A block, or a delta of one, or the delta of the message."""
+
+    type: Any = None
+    text: Any = None
+    thinking: Any = None
+    stop_reason: Any = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    model: Any = None
+    usage: Any = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: Any = None
+    message: _Message | None = None
+    content_block: _Part | None = None
+    delta: _Part | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class _Whole(msgspec.Struct, gc=False):
+    content: list[_Part] | None = None
+    model: Any = None
+    usage: Any = None
+    stop_reason: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+class MessageDecoder:
+    """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
+    ends the answer: what came before it is in the pieces returned by that call."""
+
+    takes_events = True
+    grace_s = 0.0  # nothing comes after message_stop
+    __slots__ = (
+        "_endpoint",
+        "_gathered",
+        "_may_be_empty",
+        "_model",
+        "_reason",
+        "_sse",
+        "_usage",
+        "failure",
+        "finished",
+    )
+
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+        self.failure: UpstreamError | None = None
+        self.finished = False
+        self._endpoint = endpoint
+        self._may_be_empty = may_be_empty
+        self._sse = SseSplitter()
+        self._gathered = Gatherer()
+        self._reason: str | None = None
+        self._usage: dict[str, object] = {}
+        self._model: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Nothing that still comes can matter."""
+        return self.finished or self.failure is not None
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """The pieces in the next bytes of an event stream."""
+        try:
+            self._take_all(self._sse.feed(data))
+        except UpstreamError as error:
+            self.failure = error
+        return self._gathered.handed_out()
+
+    def whole(self, body: bytes) -> list[Piece]:
+        """The pieces of an answer, or the error, that came as one JSON body."""
+        try:
+            self._read_whole(body)
+        except UpstreamError as error:
+            self.failure = error
+        return self._gathered.handed_out()
+
+    def close(self) -> list[Piece]:
+        """The pieces that were still waiting when the stream ended."""
+        try:
+            self._take_all([] if self.over else self._sse.close())
+        except UpstreamError as error:
+            if error.code != "upstream_garbage":  # half an event: the stream was cut
+                self.failure = error
+        return self._gathered.handed_out(last=True)
+
+    def finish(self) -> Finish:
+        """The Finish of a whole answer. Raises UpstreamError for any other."""
+        if self.failure is not None:
+            raise self.failure
+        if self._reason is None or not self.finished:
+            raise truncated(self._endpoint.who)
+        reason = _REASONS.get(self._reason, self._reason)
+        if reason == "stop" and not (self._gathered.spoke or self._may_be_empty):
+            raise UpstreamError(
+                f"{self._endpoint.who} ended without saying anything: retry it",
+                code="empty_answer",
+                retryable=True,
+            )
+        return Finish(reason, _usage(self._usage), self._model)
+
+    def _take_all(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if not self.finished:
+                self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        data = frame.data.strip()
+        if frame.event == "error":
+            raise self._complained(data)
+        if frame.event == "ping" or data in (b"", b"[DONE]"):
+            return
+        event = self._event(frame.event, data)
+        if event is None:
+            return
+        match event.type or frame.event:
+            case "content_block_delta" | "content_block_start":
+                self._say(event.delta or event.content_block)
+            case "message_delta":
+                self._note(event.usage)
+                self._stop(event.delta.stop_reason if event.delta else None)
+            case "message_start" if event.message:
+                self._note(event.message.usage)
+                self._serve(event.message.model)
+            case "message_stop":
+                self.finished = True
+            case _ if event.type == "error" or event.error:
+                raise self._complained(data)
+
+    def _read_whole(self, body: bytes) -> None:
+        try:
+            said = msgspec.convert(_leniently(body), _Whole)
+        except (ValueError, RecursionError):
+            said = _Whole()
+        if said.content is None or not isinstance(said.stop_reason, str):
+            raise self._complained(body)
+        for part in said.content:
+            self._say(part)
+        self._note(said.usage)
+        self._serve(said.model)
+        self._stop(said.stop_reason)
+        self.finished = True
+
+    def _complained(self, data: bytes) -> UpstreamError:
+        return self._endpoint.explain(read_refusal(data, None, self._endpoint.secret))
+
+    def _say(self, part: _Part | None) -> None:
+        match part.type if part else None:
+            case "text_delta" | "text" if part:
+                self._gathered.add(Text, part.text)
+            case "thinking_delta" | "thinking" if part:
+                self._gathered.add(Reasoning, part.thinking)
+            case "tool_use" | "server_tool_use":
+                self._may_be_empty = True
+
+    def _note(self, usage: object) -> None:
+        """Later figures replace earlier ones, field by field; not every report has them all."""
+        if isinstance(usage, dict):
+            self._usage |= {name: figure for name, figure in usage.items() if figure is not None}
+
+    def _serve(self, model: object) -> None:
+        if isinstance(model, str) and model:
+            self._model = model
+
+    def _stop(self, reason: object) -> None:
+        if isinstance(reason, str) and reason:
+            self._reason = reason
+
+    def _event(self, name: str, data: bytes) -> _Event | None:
+        """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
+        and raw control characters are mended later, they are no reason to lose an answer. None
+        for an event of a kind that is not known, whatever it holds."""
+        try:
+            return _decoder.decode(data)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            lenient = _leniently(data)
+            if not name and isinstance(lenient, dict):
+                name = str(lenient.get("type") or "")
+            return msgspec.convert(lenient, _Event)
+        except (ValueError, RecursionError) as error:
+            if name and name not in _EVENTS:
+                return None
+            raise garbage(self._endpoint.who, "an event that is not what it should be") from error
+
+
+def _leniently(data: bytes) -> Any:
+    return json.loads(data.decode("utf-8", "replace"), strict=False)
+
+
+def _usage(said: dict[str, object]) -> Usage | None:
+    """All input is what was new, what was written to the cache and what was read from it
+    (SDK 2.14.0); the output includes the thinking."""
+    if not said:
+        return None
+    cached = count(said, "cache_read_input_tokens")
+    fresh = count(said, "input_tokens") + count(said, "cache_creation_input_tokens")
+    output = count(said, "output_tokens")
+    thought = count(said, "output_tokens_details", "thinking_tokens")
+    return Usage(fresh + cached, cached, output, min(thought, output))
