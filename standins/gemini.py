@@ -2,7 +2,7 @@
 
 POST /v1beta/models/{m}:streamGenerateContent?alt=sse ─▶ key? ─▶ order? ─▶ speech ─▶ chunks
 POST /v1beta/models/{m}:generateContent                    one response with all of it
-GET  /v1beta/models                                        what is served
+GET  /v1beta/models                                        what is served; /v1/… is the same
 
 Each chunk carries one token and the whole bill so far; lines end in CRLF; the last chunk has an
 empty text, its signature and the finishReason, and then the body is over. `Block` and `BreakIn`
@@ -92,7 +92,7 @@ class GeminiStandIn(StandIn):
         """By its path."""
         key = authenticate(request.headers, self.keys)
         path, place = _path(request), PLACE.search(_path(request))
-        if request.method == "GET" and path == "/v1beta/models":
+        if request.method == "GET" and path in ("/v1beta/models", "/v1/models"):
             return _document({"models": [_row(name) for name in SERVED]})
         if request.method != "POST" or place is None:
             raise GeminiRefusal("Requested entity was not found.", 404)

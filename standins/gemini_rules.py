@@ -81,7 +81,7 @@ STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-PLACE = re.compile(r"/v1beta/models/([^/?:]+):(streamGenerateContent|generateContent)$")
+PLACE = re.compile(r"^/v1(?:beta)?/models/([^/?:]+):(streamGenerateContent|generateContent)$")
 
 
 class GeminiRefusal(RefusedError):
@@ -174,11 +174,12 @@ def read_order(model: str, body: object) -> Asked:
         )
     if not isinstance(body, dict):
         raise GeminiRefusal("Invalid JSON payload received. Unexpected end of string.")
+    body = _named(body)
     _only(body, FIELDS, "")
-    config = cast("Object", body.get("generationConfig") or {})
+    config = _named(body.get("generationConfig"))
     _only(config, CONFIG_FIELDS, " at 'generation_config'")
     messages = (*_instruction(body.get("systemInstruction")), *_turns(body.get("contents"), served))
-    thinking = cast("Object", config.get("thinkingConfig") or {})
+    thinking = _named(config.get("thinkingConfig"))
     order = Order(
         asked_model=model,
         model=model,
@@ -201,6 +202,13 @@ def read_order(model: str, body: object) -> Asked:
             f" ({CONTEXT_TOKENS})."
         )
     return Asked(order, order.thinking and bool(thinking.get("includeThoughts")))
+
+
+def _named(given: object) -> Object:
+    """An object under the names of JSON: a proto's own names are taken as well, and the official
+    client sends some (`include_thoughts`)."""
+    rows = given if isinstance(given, dict) else {}
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): rows[key] for key in rows}
 
 
 def _only(given: Object, known: frozenset[str], where: str) -> None:

@@ -208,7 +208,7 @@ async def test_system_turns_are_the_instruction_and_turns_of_one_role_are_joined
 async def test_the_start_of_a_growing_conversation_stays_byte_for_byte(
     gemini: Gemini, upstream: GeminiStandIn
 ) -> None:
-    turns = (Turn("system", "Be kind."), Turn("user", "1"))
+    turns: tuple[Turn, ...] = (Turn("system", "Be kind."), Turn("user", "1"))
     await collect(gemini.stream(Prompt(FLASH, turns)))
     turns += (Turn("assistant", "2"), Turn("user", "3"))
     await collect(gemini.stream(Prompt(FLASH, turns, Options(max_tokens=9))))

@@ -32,9 +32,9 @@ def gemini(wire: Wire, upstream: GeminiStandIn) -> Gemini:
     return Gemini(wire, api_key=KEY, base_url=upstream.url)
 
 
-async def failure(gemini: Gemini, model: str = FLASH, **options: object) -> UpstreamError:
+async def failure(gemini: Gemini, model: str = FLASH) -> UpstreamError:
     """The error of an answer of which nothing came."""
-    before, error = await failing(gemini.stream(prompt(model=model, **options)))
+    before, error = await failing(gemini.stream(prompt(model=model)))
     assert before == []
     assert KEY[:12] not in error.detail
     return error
