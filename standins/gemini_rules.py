@@ -36,11 +36,12 @@ class Served:
 
 SERVED: Mapping[str, Served] = {
     "gemini-4-argon": Served(),
+    "gemini-4-carbon": Served(),
     "gemini-3.8-flash": Served(),
     "gemini-3.7-flash": Served(),
     "gemini-3.6-flash": Served(("MINIMAL", "LOW", "MEDIUM", "HIGH")),
     "gemini-3.5-flash": Served(("MINIMAL", "LOW", "MEDIUM", "HIGH"), goes_on=True),
-    "gemini-3.5-flash-lite": Served(("MINIMAL", "LOW", "MEDIUM", "HIGH"), goes_on=True),
+    "gemini-3.5-flash-lite": Served(("MINIMAL", "LOW", "MEDIUM", "HIGH")),
     "gemini-3.1-pro-preview": Served(must_think=True, goes_on=True),
     "gemini-3.1-flash-lite": Served(("MINIMAL", "LOW", "MEDIUM", "HIGH"), goes_on=True),
     "gemini-2.5-pro": Served((), must_think=True, goes_on=True),

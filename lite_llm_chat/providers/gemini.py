@@ -10,8 +10,9 @@ and October 2026; seen is what clients reported of the live API in 2025 and 2026
 
     SDK   the key goes in x-goog-api-key; roles are user and model; system turns are apart
     docs  stopSequences: at most 5; seed and the token counts are 32 bit numbers
-    docs  3.6 Flash and later ignore temperature, topP and topK and may refuse them one day; a
-          request must not end with a turn of the model, so going on is asked for in words
+    docs  3.5 Flash-Lite, 3.6 Flash and later ignore temperature, topP and topK and may refuse
+          them one day; their requests must not end with a turn of the model, so going on is
+          asked for in words
     seen  penalties are 400 "Penalty is not enabled for this model" for every model since 2.5
           (google-gemini/cookbook 1290, July 2026)
     PA    2.5 thinks within a budget of tokens, later ones by levels; budget 0 and the level
@@ -49,7 +50,7 @@ _MEND = Mend(key_setting="GEMINI_API_KEY", url_setting="GEMINI_BASE_URL")
 # Which generation a model id is of; what is none of these gets no thinkingConfig.
 _BY_BUDGET = re.compile(r"gemini-2\.5-(?!.*image)")
 _BY_LEVEL = re.compile(r"gemini-(?:[3-9]\b|\d\d|(?:pro|flash|flash-lite)-latest$)")
-_TAKES_SAMPLING = re.compile(r"gemini-3(?:\.[0-5])?-")  # docs: 3.6 and later do not
+_TAKES_SAMPLING = re.compile(r"gemini-3(?:\.[0-4])?-|gemini-3\.5-flash(?!-lite)")  # docs
 _TAKES_MINIMAL = re.compile(r"gemini-3(?:\.[156])?-flash")  # PA; the others start at low
 _NO_SAMPLING = ("temperature", "top_p", "top_k")
 _NEVER = ("frequency_penalty", "presence_penalty")
@@ -99,7 +100,8 @@ def _model(model_id: str, name: str, description: str, max_output: int = _MAX_OU
 # down on 2026-12-01 and answered by others from then on, so they have no row.
 MODELS = (
     _model("gemini-3.8-flash", "Gemini 3.8 Flash", "Google's latest Flash; thinks as it needs to"),
-    _model("gemini-4-argon", "Gemini 4 Argon", "Google's most capable; input and output share 1M"),
+    _model("gemini-4-argon", "Gemini 4 Argon", "A frontier model; what it reads and says share 1M"),
+    _model("gemini-4-carbon", "Gemini 4 Carbon", "For the hardest questions; slow and dear"),
     _model("gemini-3.7-flash", "Gemini 3.7 Flash", "Fewer tokens for the same work than 3.8"),
     _model("gemini-3.6-flash", "Gemini 3.6 Flash", "The Flash of July 2026"),
     _model("gemini-3.5-flash", "Gemini 3.5 Flash", "The last Flash that minds a temperature"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,10 @@ from lite_llm_chat.providers.wire import Wire
 from standins.behaviours import Answer, Behaviour, Dribble, Gate, Gzip, Pause, SplitEvents, Together
 from standins.gemini import GeminiStandIn
 
-from .conftest import collect, finish, text, thoughts
+from .conftest import SSE, Vendor, collect, finish, text, thoughts
 from .conftest import prompt as prompt_to
 
+WIRE = Path(__file__).parents[1] / "wire" / "gemini"
 KEY = "AIzaSy-canary0f1e2d3c4b5a69788796a5b4c3d"
 FLASH = "gemini-3.8-flash"
 OLDER = "gemini-3.5-flash"
@@ -104,6 +107,21 @@ async def test_one_connection_serves_many_questions(
     assert upstream.connections == 1
 
 
+async def test_an_answer_whose_body_never_ends_is_whole_all_the_same(
+    wire: Wire, vendor: Vendor
+) -> None:
+    async def endless(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw = (WIRE / "thoughts.sse").read_bytes()
+        writer.write(SSE + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(raw), raw))
+        await asyncio.get_running_loop().create_future()
+
+    vendor.script = endless
+    gemini = Gemini(wire, api_key=KEY, base_url=vendor.url)
+    pieces = await collect(gemini.stream(prompt()))
+    assert text(pieces) == "Hello, 世界 \u2028 \U0001f600!"
+    assert finish(pieces).reason == "stop"
+
+
 async def test_closing_the_stream_closes_the_connection(
     gemini: Gemini, upstream: GeminiStandIn
 ) -> None:
@@ -159,7 +177,7 @@ async def test_a_model_may_carry_the_name_of_its_collection(
     ],
 )
 async def test_a_model_id_never_leaves_its_place_in_the_path(
-    wire: Wire, vendor: Any, model: str, segment: str
+    wire: Wire, vendor: Vendor, model: str, segment: str
 ) -> None:
     vendor.says = b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n"
     gemini = Gemini(wire, api_key=KEY, base_url=vendor.url)
@@ -294,7 +312,7 @@ async def test_every_model_takes_every_effort(gemini: Gemini, row: Any, effort: 
     assert finish(pieces).reason == "stop"
 
 
-async def test_a_model_of_no_known_generation_is_asked_plainly(wire: Wire, vendor: Any) -> None:
+async def test_a_model_of_no_known_generation_is_asked_plainly(wire: Wire, vendor: Vendor) -> None:
     vendor.says = b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n"
     gemini = Gemini(wire, api_key=KEY, base_url=vendor.url)
     with pytest.raises(Exception, match="address"):
@@ -316,6 +334,7 @@ PENALTIES = ("frequency_penalty", "presence_penalty")
         (FLASH, {"temperature": 1.0, "top_p": 1.0, "top_k": 1}, SAMPLING),
         (ARGON, {"temperature": 1.0}, ("temperature",)),
         ("gemini-3.6-flash", {"temperature": 1.0}, ("temperature",)),
+        ("gemini-3.5-flash-lite", {"temperature": 1.0}, ("temperature",)),
         ("gemini-flash-latest", {"temperature": 1.0}, ("temperature",)),
         (OLDER, {"temperature": 1.0, "top_p": 1.0, "top_k": 1}, ()),
         ("gemini-3-flash-preview", {"temperature": 1.0}, ()),
