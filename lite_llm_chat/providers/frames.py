@@ -18,6 +18,7 @@ from ..errors import UpstreamError
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
+_BARE_STARTS = (b"{", b"}", b"[", b"]", b'"', b" ", b"\t")  # no field's name begins so
 _LONE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -39,6 +40,8 @@ class SseSplitter:
     BOM is dropped, several `data:` lines are joined by LF, comments are only counted. An event
     without data is dropped as the standard asks, and the last one is dispatched at `close()`
     even if its blank line never came. Raises UpstreamError when one event outgrows `max_bytes`.
+    With `keep_bare`, lines that are JSON without a field's name are kept in `bare`, LF after
+    each, instead of being passed over; for their sum the same bound holds.
     """
 
     __slots__ = (
@@ -49,12 +52,16 @@ class SseSplitter:
         "_head",
         "_held",
         "_held_bytes",
+        "_keep_bare",
         "_max_bytes",
+        "bare",
         "comments",
     )
 
-    def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_EVENT_BYTES, *, keep_bare: bool = False) -> None:
         self.comments = 0
+        self.bare = bytearray()
+        self._keep_bare = keep_bare
         self._max_bytes = max_bytes
         self._held: list[bytes] = []  # the line that has not ended yet
         self._held_bytes = 0
@@ -144,6 +151,11 @@ class SseSplitter:
             self._event = "error"
             self._data.append(value)
             self._grow(len(line))
+        elif self._keep_bare and line[:1] in _BARE_STARTS:
+            self.bare += line
+            self.bare += b"\n"
+            if len(self.bare) > self._max_bytes:
+                raise self._too_large()
 
     def _grow(self, size: int) -> None:
         self._data_bytes += size

@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..errors import UpstreamError
 
@@ -60,6 +61,7 @@ class Refusal:
     message: str = ""
     kind: str = ""
     retry_after_s: float | None = None
+    error: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def quoted(self) -> str:
@@ -99,15 +101,16 @@ def refusal(
     if isinstance(error, dict) and error.get("error"):
         error = error["error"]
     message, words, code = error, "", None
-    if isinstance(error, dict):
+    given = error if isinstance(error, dict) else {}
+    if given:
         names = ("message", "detail", "error_msg", "msg")
-        message = next((error[name] for name in names if error.get(name)), "")
+        message = next((given[name] for name in names if given.get(name)), "")
         if isinstance(message, list) and message and isinstance(message[0], dict):
             message = message[0].get("msg")  # Mistral's 422: a list of what is wrong
-        code = error.get("code")
-        words = f"{error.get('type') or ''} {code or ''}".strip().lower()
+        code = given.get("code")
+        words = f"{given.get('type') or ''} {code or ''}".strip().lower()
     shown = presentable(message, secret) if isinstance(message, str) else ""
-    return Refusal(status or _guess(code, words), shown, words, retry_after_s)
+    return Refusal(status or _guess(code, words), shown, words, retry_after_s, given)
 
 
 def explain(who: str, said: Refusal, mend: Mend) -> UpstreamError:

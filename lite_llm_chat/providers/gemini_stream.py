@@ -1,0 +1,312 @@
+"""The bytes of one `streamGenerateContent?alt=sse`, as pieces. Pure: no I/O.
+
+    bytes ─▶ SseSplitter ─▶ GenerateContentResponse ─▶ Text · Reasoning · …
+                 │                     └ finishReason, usageMetadata, modelVersion ─▶ Finish
+                 └ bare lines: an error in the middle ─▶ UpstreamError
+
+Facts, each with its source: SDK is google-genai 3.6.1 (November 2026), seen is what clients
+reported of the live API.
+
+    SDK   events are plain `data:` lines with CRLF, without names and without an end mark: the
+          body ends after a chunk with a finishReason
+    SDK   a part is `{text}`, a thought `{text, thought: true}`; a `thoughtSignature` may stand
+          beside either or beside an empty text, and says nothing to a reader
+    SDK   promptFeedback.blockReason comes in the first chunk when there are no candidates
+    SDK   usage is cumulative; thoughts are not part of candidatesTokenCount
+    seen  an error in the middle comes as JSON over several lines without `data:`, even after a
+          chunk with finishReason STOP whose answer was cut (vercel/ai 5217, March 2025;
+          theopenco/llmgateway 3616, August 2026)
+
+It believes little, as chat_stream.py does. Function calls are not read yet; that there was one is
+noticed, so the answer does not count as empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ..domain import Finish, Piece, Reasoning, Text, Usage
+from ..errors import UpstreamError
+from .exchange import garbage
+from .frames import Frame, SseSplitter
+from .gather import Gatherer, count
+from .refusal import presentable, read_refusal, refusal
+from .wire import MAX_ERROR_BYTES, Endpoint, truncated
+
+# finishReason (SDK types.FinishReason) in the words that callers know. Text that came before any
+# of these is kept.
+_LIMIT = frozenset({"MAX_TOKENS", "CONTINUATION"})  # the latter: the cap of one request, Gemini 4
+_FILTERED = frozenset(
+    {
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        "MODEL_ARMOR",
+    }
+)
+# The vendor or its model gave up: a fault with the text so far kept, which a retry may mend.
+_GAVE_UP = frozenset(
+    {
+        "OTHER",
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "NO_IMAGE",
+        "IMAGE_OTHER",
+        "ESCALATION",
+        "PUP_LIMITED_DISABLED",
+    }
+)
+_UNSET = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
+_COUNTS = (
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "cachedContentTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+)
+_GRACE_S = 1.0  # after the finishReason: how long the end of the body, or an error, may take
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    text: Any = None
+    thought: Any = None
+    function_call: Any = None
+
+
+class _Content(msgspec.Struct, gc=False):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, gc=False, rename="camel"):
+    index: Any = 0
+    content: _Content | None = None
+    finish_reason: Any = None
+
+
+class _Chunk(msgspec.Struct, gc=False, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: Any = None
+    usage_metadata: Any = None
+    model_version: Any = None
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+class GeminiDecoder:
+    """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
+    ends the answer: what came before it is in the pieces returned by that call."""
+
+    takes_events = True
+    grace_s = _GRACE_S
+    __slots__ = (
+        "_called",
+        "_endpoint",
+        "_may_be_empty",
+        "_model",
+        "_reason",
+        "_said",
+        "_sse",
+        "_usage",
+        "_whole",
+        "failure",
+        "finished",
+    )
+
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+        self.failure: UpstreamError | None = None
+        self.finished = False
+        self._endpoint = endpoint
+        self._may_be_empty = may_be_empty
+        self._sse = SseSplitter(keep_bare=True)
+        self._said = Gatherer()
+        self._called = False
+        self._whole = False
+        self._reason: str | None = None
+        self._usage: dict[str, object] = {}
+        self._model: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Nothing that still comes can matter. Only the end of the body ends a good answer: an
+        error may follow its finishReason."""
+        return self._whole or self.failure is not None
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """The pieces in the next bytes of an event stream."""
+        before = len(self._sse.bare)
+        try:
+            self._take_all(self._sse.feed(data))
+            if len(self._sse.bare) > before:
+                self._take_bare()
+        except UpstreamError as error:
+            self.failure = error
+        return self._said.handed_out()
+
+    def whole(self, body: bytes) -> list[Piece]:
+        """The pieces of an answer, or the error, that came as one JSON body: one response, or a
+        list of them as without `alt=sse`."""
+        who = self._endpoint.who
+        try:
+            value = _lenient(who, body)
+            for row in value if isinstance(value, list) else [value]:
+                self._read(_converted(who, row))
+            if self._reason is None and not self._said.spoke:
+                raise self._endpoint.explain(read_refusal(body, None, self._endpoint.secret))
+        except UpstreamError as error:
+            self.failure = error
+        self._whole = True
+        return self._said.handed_out()
+
+    def close(self) -> list[Piece]:
+        """The pieces that were still waiting when the stream ended. JSON without a field's name
+        that never became whole is the start of an error."""
+        try:
+            if not self.over:
+                self._take_all(self._sse.close())
+                if self._sse.bare:
+                    raise self._broke_in(bytes(self._sse.bare))
+        except UpstreamError as error:
+            self.failure = error
+        return self._said.handed_out(last=True)
+
+    def finish(self) -> Finish:
+        """The Finish of a whole answer. Raises UpstreamError for any other."""
+        who, reason = self._endpoint.who, self._reason
+        if self.failure is not None:
+            raise self.failure
+        if reason is None:
+            raise truncated(who)
+        if reason in _GAVE_UP:
+            raise UpstreamError(
+                f"{who} gave up in the middle of the answer ({reason}): retry or continue it",
+                code="upstream_gave_up",
+                status=503,
+                retryable=True,
+            )
+        nothing = not (self._said.spoke or self._called or self._may_be_empty)
+        if reason == "STOP" and nothing:
+            raise UpstreamError(
+                f"{who} ended without saying anything: retry it",
+                code="empty_answer",
+                retryable=True,
+            )
+        return Finish(_known(reason), _bill(self._usage), self._model)
+
+    def _take_all(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            if data := frame.data.strip():
+                self._read(self._chunk(data))
+
+    def _take_bare(self) -> None:
+        """The error that the bare lines are, once they are whole."""
+        bare = bytes(self._sse.bare)
+        try:
+            json.loads(bare)
+        except (ValueError, RecursionError):
+            if len(bare) > MAX_ERROR_BYTES:
+                raise garbage(self._endpoint.who, "lines that are no events") from None
+            return
+        raise self._broke_in(bare)
+
+    def _broke_in(self, bare: bytes) -> UpstreamError:
+        return self._endpoint.explain(read_refusal(bare, None, self._endpoint.secret))
+
+    def _read(self, chunk: _Chunk) -> None:
+        if chunk.error:
+            given = {"error": chunk.error}
+            raise self._endpoint.explain(refusal(given, None, self._endpoint.secret))
+        if isinstance(chunk.usage_metadata, dict):
+            given = chunk.usage_metadata
+            self._usage |= {name: given[name] for name in _COUNTS if given.get(name) is not None}
+        if isinstance(chunk.model_version, str) and chunk.model_version:
+            self._model = presentable(chunk.model_version)
+        if not chunk.candidates:
+            self._look_for_block(chunk.prompt_feedback)
+        for candidate in chunk.candidates or ():
+            if candidate.index in (0, None):
+                self._choose(candidate)
+
+    def _choose(self, candidate: _Candidate) -> None:
+        for part in (candidate.content and candidate.content.parts) or ():
+            self._said.add(Reasoning if part.thought is True else Text, part.text)
+            if part.function_call:
+                self._called = True
+        reason = candidate.finish_reason
+        if isinstance(reason, str) and reason not in _UNSET:
+            self._reason = reason
+            self.finished = True
+
+    def _look_for_block(self, feedback: object) -> None:
+        """Raises UpstreamError if the vendor's filter refused the prompt itself."""
+        reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
+        if not isinstance(reason, str) or not reason:
+            return
+        named = presentable(reason, self._endpoint.secret)
+        raise UpstreamError(
+            f"{self._endpoint.who} refused the question by its own filter ({named}): say it"
+            " differently or start a new session",
+            code="provider_blocked",
+        )
+
+    def _chunk(self, data: bytes) -> _Chunk:
+        """Strictly first, because that is fast; then as a lenient reader would."""
+        try:
+            return _decoder.decode(data)
+        except (ValueError, RecursionError):
+            who = self._endpoint.who
+            return _converted(who, _lenient(who, data))
+
+
+def _lenient(who: str, data: bytes) -> object:
+    """Lone surrogate escapes, broken UTF-8 and raw control characters are mended later: they are
+    no reason to lose an answer."""
+    try:
+        value: object = json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        raise _broken(who) from error
+    return value
+
+
+def _converted(who: str, value: object) -> _Chunk:
+    try:
+        return msgspec.convert(value, _Chunk)
+    except (ValueError, RecursionError) as error:
+        raise _broken(who) from error
+
+
+def _broken(who: str) -> UpstreamError:
+    return garbage(who, "an event that is not what it should be")
+
+
+def _known(reason: str) -> str:
+    """The finishReason in the words of the other vendors; one that is new keeps its own."""
+    if reason in _LIMIT:
+        return "length"
+    return "content_filter" if reason in _FILTERED else presentable(reason.lower())
+
+
+def _bill(said: dict[str, object]) -> Usage | None:
+    if not said:
+        return None
+    thoughts, prompt = count(said, "thoughtsTokenCount"), count(said, "promptTokenCount")
+    return Usage(
+        input=prompt + count(said, "toolUsePromptTokenCount"),
+        cached=min(count(said, "cachedContentTokenCount"), prompt),
+        output=count(said, "candidatesTokenCount") + thoughts,
+        reasoning=thoughts,
+    )
