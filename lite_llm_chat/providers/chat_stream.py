@@ -22,7 +22,8 @@ import msgspec
 from ..domain import Finish, Piece, Reasoning, Text
 from ..errors import UpstreamError
 from .exchange import garbage
-from .frames import Frame, Mender, SseSplitter
+from .frames import Frame, SseSplitter
+from .gather import Gatherer
 from .refusal import read_refusal, refusal
 from .template import Template, around_text
 from .think import TagReader
@@ -133,16 +134,11 @@ class ChatDecoder:
         "_done",
         "_endpoint",
         "_fingerprint",
-        "_kind",
-        "_may_be_empty",
-        "_mender",
         "_model",
-        "_parts",
-        "_pieces",
+        "_out",
         "_reason",
         "_said_something",
         "_sse",
-        "_tags",
         "_template",
         "_usage",
         "_vain",
@@ -156,19 +152,14 @@ class ChatDecoder:
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
-        self._may_be_empty = may_be_empty
-        self._tags = tags
         self._sse = SseSplitter()
-        self._mender = Mender()
+        self._out = Gatherer(tags)
         self._done = False
         self._said_something = may_be_empty
         self._reason: str | None = None
         self._usage: Any = None
         self._model: str | None = None
         self._fingerprint: str | None = None
-        self._kind: type[Text] | type[Reasoning] = Text
-        self._parts: list[str] = []
-        self._pieces: list[Piece] = []
         # Of the very last chunk that was read or none: of one like it, only the text is news.
         self._template: Template | None = None
         self._vain = 0  # templates in a row that nothing was like
@@ -190,18 +181,18 @@ class ChatDecoder:
                 self._read_each(data)
         except UpstreamError as error:
             self.failure = error
-        return self._handed_out()
+        return self._out.handed_out()
 
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer, or the error, that came as one JSON body."""
         try:
             self._take(Frame(body.strip()))
-            if self._reason is None and not self._parts:
+            if self._reason is None and self._out.empty:
                 raise self._endpoint.explain(read_refusal(body, 500, self._endpoint.secret))
         except UpstreamError as error:
             self.failure = error
         self._done = True
-        return self._handed_out()
+        return self._out.handed_out()
 
     def close(self) -> list[Piece]:
         """The pieces that were still waiting when the stream ended."""
@@ -210,10 +201,7 @@ class ChatDecoder:
                 self._take(frame)
         except UpstreamError as error:
             self.failure = error
-        self._flush(last=True)
-        if self._tags is not None:
-            self._take_pieces(self._tags.close())
-        return self._handed_out()
+        return self._out.handed_out(last=True)
 
     def finish(self) -> Finish:
         """The Finish of a whole answer. Raises UpstreamError for any other."""
@@ -229,7 +217,7 @@ class ChatDecoder:
                 status=503,
                 retryable=True,
             )
-        if reason == "stop" and not self._said_something:
+        if reason == "stop" and not (self._said_something or self._out.spoke):
             raise UpstreamError(
                 f"{who} ended without saying anything: retry it",
                 code="empty_answer",
@@ -246,7 +234,7 @@ class ChatDecoder:
         if not self._sse.at_event(data):
             return False
         self._vain = 0
-        self._parts += texts
+        self._out.more(texts)
         return True
 
     def _read_each(self, data: bytes) -> None:
@@ -314,37 +302,11 @@ class ChatDecoder:
             self.finished = True
 
     def _add(self, kind: type[Text] | type[Reasoning], content: object) -> None:
-        if not isinstance(content, str):
+        if isinstance(content, str):
+            self._out.add(kind, content)
+        else:
             for part_kind, part in _parts(kind, content):
-                self._add(part_kind, part)
-            return
-        if kind is not self._kind:
-            self._flush(last=True)
-            self._kind = kind
-        self._parts.append(content)
-        if kind is Text and self._tags is None:
-            self._said_something = True
-
-    def _flush(self, last: bool = False) -> None:
-        text = self._mender.mend("".join(self._parts))
-        self._parts.clear()
-        if last:
-            text += self._mender.rest()
-        if text and self._tags is not None and self._kind is Text:
-            self._take_pieces(self._tags.feed(text))
-        elif text:
-            self._pieces.append(self._kind(text))
-
-    def _take_pieces(self, pieces: list[Text | Reasoning]) -> None:
-        """What the tags in the text made of it: only now it shows whether anything was said."""
-        self._pieces += pieces
-        self._said_something |= any(isinstance(piece, Text) for piece in pieces)
-
-    def _handed_out(self) -> list[Piece]:
-        if self._parts:
-            self._flush()
-        pieces, self._pieces = self._pieces, []
-        return pieces
+                self._out.add(part_kind, part)
 
     def _chunk(self, data: bytes) -> _Chunk:
         """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
