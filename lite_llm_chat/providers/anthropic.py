@@ -7,9 +7,9 @@
                  └ cache marks: behind the system text, and behind the last question
     its error ─▶ _explain ─▶ UpstreamError
 
-Sources: "docs" is platform.claude.com as of November 2026; "SDK" is the vendor's Python SDK 2.14.0;
-"seen" is what clients reported of the live API in 2026. What depends on the model stands in
-anthropic_models.py.
+Sources: "docs" is platform.claude.com in copies of up to November 2026; "SDK" is the vendor's
+Python SDK 2.14.0 of that month; "seen" is what clients reported of the live API in 2026. What
+depends on the model stands in anthropic_models.py.
 
     docs   version 2023-06-01 of the API is served beside 2026-10-21, which only takes things away:
            temperature, top_p and top_k, that models up to 4.6 still mind. So the older is asked for

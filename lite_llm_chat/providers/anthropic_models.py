@@ -4,18 +4,19 @@
     "claude-haiku-4-5-20251001"  ─▶ Habits of claude-haiku-4-5
     "claude-zebra-9"             ─▶ Habits of the newest, as far as they can be guessed
 
-Sources: "docs" is platform.claude.com as of November 2026 (models overview and the model pages,
+Sources: "docs" is platform.claude.com in copies of up to November 2026 (the model pages,
 "Troubleshooting thinking", "Effort", "Prefill not supported", "Versions"); "SDK" is the vendor's
-Python SDK 2.14.0 (ids and retirement dates); "seen" is what clients reported of the live API in
-2026.
+Python SDK 2.14.0, November 2026 (ids and retirement dates); "prices" is genai-prices 0.2.3 of the
+same month (context windows); "seen" is what pydantic-ai 2.68.0 notes of the live API.
 
-    docs   ids, context windows, output limits; from 4.6 on a last message of the assistant is
+    SDK    the ids; claude-opus-4-5 is retired on 2027-01-22, claude-sonnet-4-5 on 2026-11-30 (it
+           has no row any more); Mythos is by invitation only (docs), so it has none either
+    docs   windows (and prices), output limits; from 4.6 on a last message of the assistant is
            refused; from 4.7 on temperature, top_p and top_k are refused unless they say nothing
     docs   thinking takes a budget up to 4.5, is adaptive from 4.6 on, is on unasked from 5 on;
            Fable, Mythos and Opus 5.5 cannot stop; Sonnet 5.5 stops with `between_tools`
     docs   effort from Opus 4.5 on, `max` from 4.6 on, `xhigh` from 4.7 on
     seen   Opus 5, Sonnet 5.5 and Haiku 5.5 refuse more effort than `high` while thinking is off
-    SDK    claude-opus-4-5 is retired on 2027-01-22; claude-sonnet-4-5 on 2026-11-30: no row
 """
 
 from __future__ import annotations
