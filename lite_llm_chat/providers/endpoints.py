@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 import msgspec
 
@@ -30,11 +30,15 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _NO_LIMIT = 0  # tokens; of a model whose entry does not say them
 
 
+Tokens = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
 class _Model(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: str
     name: str = ""
-    context_length: int = _NO_LIMIT
-    max_output_tokens: int = _NO_LIMIT
+    context_length: Tokens = _NO_LIMIT
+    max_output_tokens: Tokens = _NO_LIMIT
     description: str = ""
 
 
@@ -49,7 +53,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key_variable: str = ""
     headers: dict[str, str] = {}
     models: list[_Model | str] = []
-    first_piece_timeout_s: float | None = None
+    first_piece_timeout_s: Seconds | None = None
     takes: list[str] | None = None
     names: dict[str, str] = {}
     thinking: Thinking = "none"

@@ -64,9 +64,9 @@ OPENROUTER = Vendor(
         ("z-ai/glm-5.3", "GLM-5.3", 1_048_576, 128_000),
     ),
     # SDK: top_k, seed and penalties are passed on where the model has them; `reasoning` takes an
-    # effort or `enabled` (docs). Whether a last message of the assistant is gone on from depends
-    # on the model behind it (docs), so it is asked in words. Headers that name an application
-    # are left out.
+    # effort or `enabled` (docs). That a last message of the assistant is gone on from is not
+    # verified, and would depend on the model behind it: asked in words. Headers that name an
+    # application are left out.
     habits=Habits(takes=USUAL | TOP_K | SEED | PENALTIES, thinking="reasoning", efforts=ALL),
 )
 

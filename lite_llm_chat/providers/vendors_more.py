@@ -181,7 +181,8 @@ MINIMAX = Vendor(
     ),
     # Docs: thoughts stand in the text, in tags; max_tokens is deprecated; `thinking: {type}` is
     # adaptive or disabled for M3, M2 always thinks; no stop, seed or penalties. The other way,
-    # reasoning_split, is not used: that its stream does not repeat itself is not verified.
+    # reasoning_split, is not used: by the docs its stream repeats the text so far, by a report of
+    # 2026 it does not.
     habits=Habits(
         takes=frozenset({"temperature", "top_p", "max_tokens"}),
         names=MAX_COMPLETION,
@@ -202,9 +203,10 @@ MINIMAX = Vendor(
 
 # ── servers that one runs oneself ─────────────────────────────────────────────────────────────
 
-# vLLM docs, 2026: every option is taken; the switch is a variable of the model's template, the
-# effort a field of its own; thoughts stay in the text unless a parser is set up. SGLang has the
-# same fields (its source, 2026); that it minds add_generation_prompt is not verified.
+# vLLM's source and docs, 2026: every option is taken; the switch is a variable of the model's
+# template, the effort a field of its own; continue_final_message excludes add_generation_prompt;
+# thoughts stay in the text unless a parser is set up. SGLang's source, 2026: the same fields, but
+# for add_generation_prompt, which it passes over.
 _SERVER = Habits(
     takes=OPTIONS,
     thinking="chat_template_kwargs",

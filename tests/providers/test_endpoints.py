@@ -153,6 +153,14 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
             "endpoint box: key or headers: a value holds a character that no request can carry",
         ),
         (
+            BOX + "first_piece_timeout_s = 0",
+            "endpoint box: first_piece_timeout_s: expected `float` > 0.0: mend it",
+        ),
+        (
+            BOX + 'models = [{id = "a", context_length = -1}]',
+            "endpoint box: models[0].context_length: expected `int` >= 0: mend it",
+        ),
+        (
             BOX + 'takes = ["heat"]',
             "endpoint box: takes: choose from frequency_penalty, max_tokens,",
         ),
