@@ -36,7 +36,7 @@ from ..domain import Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
 from .anthropic_models import MODELS, RUNGS, Habits, habits_of
 from .anthropic_stream import MessageDecoder
-from .base import Readiness
+from .base import Readiness, keyed
 from .exchange import exchange
 from .going_on import asked_to_go_on
 from .refusal import Mend, Refusal, explain
@@ -93,15 +93,8 @@ class Anthropic:
         )
 
     def readiness(self) -> Readiness:
-        """Ready as soon as there is a key that could be one; whether Anthropic likes it shows
-        with the first request."""
-        if not self._api_key:
-            return Readiness(False, "set ANTHROPIC_API_KEY in .env and restart")
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            return Readiness(
-                False, "ANTHROPIC_API_KEY in .env holds characters that no key has: copy it again"
-            )
-        return Readiness(True, "ready")
+        """By its key."""
+        return keyed("ANTHROPIC_API_KEY", self._api_key)
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """What this model has no use for, by the rules above."""

@@ -23,6 +23,18 @@ class Readiness:
     note: str
 
 
+def keyed(setting: str, api_key: str) -> Readiness:
+    """Ready as soon as there is a key that could be one; whether the vendor likes it shows with
+    the first request."""
+    if not api_key:
+        return Readiness(False, f"set {setting} in .env and restart")
+    if not (api_key.isascii() and api_key.isprintable()):
+        return Readiness(
+            False, f"{setting} in .env holds characters that no key has: copy it again"
+        )
+    return Readiness(True, "ready")
+
+
 class Provider(Protocol):
     """Who answers, and in which dialect."""
 

@@ -24,7 +24,7 @@ from collections.abc import AsyncGenerator
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
-from .base import Readiness
+from .base import Readiness, keyed
 from .openai_compatible import base_payload, converse, given_options
 from .refusal import Mend, Refusal, explain
 from .wire import Endpoint, Wire
@@ -120,15 +120,8 @@ class DeepSeek:
         self._beta = self._endpoint(re.sub(r"/(?:v1|beta)$", "", base_url) + "/beta")
 
     def readiness(self) -> Readiness:
-        """Ready as soon as there is a key that could be one; whether DeepSeek likes it shows
-        with the first request."""
-        if not self._api_key:
-            return Readiness(False, "set DEEPSEEK_API_KEY in .env and restart")
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            return Readiness(
-                False, "DEEPSEEK_API_KEY in .env holds characters that no key has: copy it again"
-            )
-        return Readiness(True, "ready")
+        """By its key."""
+        return keyed("DEEPSEEK_API_KEY", self._api_key)
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """What DeepSeek has no use for, by the rules above."""

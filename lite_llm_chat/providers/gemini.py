@@ -34,7 +34,7 @@ from urllib.parse import quote
 
 from ..domain import Model, Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
-from .base import Readiness
+from .base import Readiness, keyed
 from .exchange import exchange
 from .gemini_stream import GeminiDecoder
 from .going_on import asked_to_go_on
@@ -130,15 +130,8 @@ class Gemini:
         self._endpoints = {model.id: self._endpoint(model.id) for model in MODELS}
 
     def readiness(self) -> Readiness:
-        """Ready as soon as there is a key that could be one; whether Google likes it shows with
-        the first request."""
-        if not self._api_key:
-            return Readiness(False, "set GEMINI_API_KEY in .env and restart")
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            return Readiness(
-                False, "GEMINI_API_KEY in .env holds characters that no key has: copy it again"
-            )
-        return Readiness(True, "ready")
+        """By its key."""
+        return keyed("GEMINI_API_KEY", self._api_key)
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """What this model has no use for, by the rules above."""

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
-from .base import Readiness
+from .base import Readiness, keyed
 from .chat_stream import ChatDecoder
 from .exchange import exchange
 from .going_on import asked_to_go_on
@@ -157,8 +157,8 @@ class OpenAICompatible:
         if not self._base_url:
             mend = f"set {vendor.url_variable} in .env and restart, such as {vendor.base_url}"
             return Readiness(False, mend)
-        if vendor.needs_key and not self._api_key:
-            return Readiness(False, f"set {vendor.key_variable} in .env and restart")
+        if vendor.key_variable and (vendor.needs_key or self._api_key):
+            return keyed(vendor.key_variable, self._api_key)
         return Readiness(True, "ready")
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
