@@ -11,8 +11,7 @@ October 2026; "code" is its server's source (server/routes.go, runner/, api/type
     docs   POST /api/chat, one JSON object a line, streamed unless told otherwise; options are in
            `options` under their own names; a model stays loaded for 5 minutes
     docs   think: true, false, or a level for models that have levels, as gpt-oss has
-    docs   the window is 4,096 tokens below 24 GiB of video memory, 32,768 below 48, else 262,144;
-           cloud models have their largest
+    docs   cloud models have their largest window
     docs   errors are {"error": "…"} with a status, or a line of a stream under 200
     code   the headers of a stream come with its first line, so after the model was loaded
     code   `think` for a model that cannot: 400 "… does not support thinking"; a level for one
@@ -21,7 +20,8 @@ October 2026; "code" is its server's source (server/routes.go, runner/, api/type
     seen   what does not fit the window is left out without a word, and so is the beginning of
            the prompt when an answer fills it. `truncate` and `shift` false (since 0.12.6, October
            2025; ignored before) make it a 400 and a `length`
-    seen   a changed num_ctx loads the model anew
+
+What a window is and which one is asked for stands in ollama_window.py.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ..errors import UpstreamError
 from .base import Readiness
 from .exchange import exchange
 from .ollama_stream import OllamaDecoder
+from .ollama_window import Windows
 from .refusal import Mend, Refusal, explain
 from .wire import Endpoint, Wire
 
@@ -67,17 +68,11 @@ _LEVELS = {
     "ultra": "high",
 }
 _HAS_LEVELS = re.compile(r"(?:^|/)gpt-oss(?:$|[:-])")
-_IN_THE_CLOUD = re.compile(r"[:-]cloud$")
-
-_SMALLEST_WINDOW = 4_096  # tokens; the least that a server gives by itself
-_LARGEST_WINDOW = 262_144  # … and the most
-_BYTES_PER_TOKEN = 3  # of UTF-8; on the high side of tokens: English has four, Chinese three
-_TURN_TOKENS = 8  # role and separators
-_ANSWER_TOKENS = 2_048  # the room for an answer whose length nobody bounded
-_MOST_ANSWER_TOKENS = 8_192  # … and for one that was, however high: a window takes memory
+_CLOUD = re.compile(r"//ollama\.com$|[:-]cloud$")  # an address, or a model's name
 
 _NO_MODEL = re.compile(r"model (?:['\"]*(?P<name>[\w.:/-]+)['\"]* )?not found", re.IGNORECASE)
-_TOO_LONG = re.compile(r"context (?:length|size|window)", re.IGNORECASE)
+_TOO_LONG = re.compile(r"exceed\w*\b.{0,40}\bcontext (?:length|size|window)", re.IGNORECASE)
+_TOO_LARGE = "requires more system memory"
 _CANNOT_THINK = "does not support thinking"
 _INNER = re.compile(r'"message": ?"([^"\\]+)"')
 
@@ -118,6 +113,7 @@ class Ollama:
         self._api_key = (api_key or "").strip()
         self._base_url = _base_url(base_url or "")
         self._endpoint = self._way_in()
+        self._windows = Windows()
 
     def readiness(self) -> Readiness:
         """Ready as soon as there is an address; whether a server listens there shows with the
@@ -145,8 +141,27 @@ class Ollama:
         if not readiness.ready:
             raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
         decoder = OllamaDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
-        payload = _payload(prompt, in_the_cloud=self._base_url.endswith("//ollama.com"))
-        return exchange(self._wire, self._endpoint, payload, decoder)
+        return exchange(self._wire, self._endpoint, self._payload(prompt), decoder)
+
+    def _payload(self, prompt: Prompt) -> dict[str, object]:
+        in_the_cloud = _CLOUD.search(self._base_url) or _CLOUD.search(prompt.model)
+        window = None if in_the_cloud else self._windows.ask_for(prompt)
+        options = _options(prompt.options)
+        if window is not None:
+            options["num_ctx"] = window
+        payload: dict[str, object] = {
+            "model": prompt.model,
+            "messages": _messages(prompt),
+            "stream": True,
+            "truncate": False,
+            "shift": False,
+        }
+        think = _think(prompt.model, prompt.options)
+        if prompt.prefix is not None:  # llama.cpp refuses to think and go on at once (seen, 2026)
+            think = False
+        if think is not None:
+            payload["think"] = think
+        return payload | ({"options": options} if options else {})
 
     def _way_in(self) -> Endpoint:
         headers = {"accept": "application/x-ndjson"}
@@ -171,29 +186,10 @@ def _base_url(given: str) -> str:
 # ── the request ───────────────────────────────────────────────────────────────────────────────
 
 
-def _payload(prompt: Prompt, in_the_cloud: bool) -> dict[str, object]:
-    payload: dict[str, object] = {
-        "model": prompt.model,
-        "messages": _messages(prompt),
-        "stream": True,
-        "truncate": False,
-        "shift": False,
-    }
-    think = _think(prompt.model, prompt.options)
-    if prompt.prefix is not None:  # llama.cpp refuses to think and go on at once (seen, 2026)
-        think = False
-    if think is not None:
-        payload["think"] = think
-    options = {_OPTIONS[name]: getattr(prompt.options, name) for name in _named(prompt.options)}
-    if not (in_the_cloud or _IN_THE_CLOUD.search(prompt.model)):
-        options |= _window(prompt)
-    if options:
-        payload["options"] = options
-    return payload
-
-
-def _named(options: Options) -> list[str]:
-    return [name for name in options.given() if name in _OPTIONS]
+def _options(options: Options) -> dict[str, object]:
+    """What was set, under Ollama's names."""
+    names = (name for name in options.given() if name in _OPTIONS)
+    return {_OPTIONS[name]: getattr(options, name) for name in names}
 
 
 def _messages(prompt: Prompt) -> list[dict[str, object]]:
@@ -216,23 +212,6 @@ def _think(model: str, options: Options) -> bool | str | None:
     if level is not None:
         return level if _HAS_LEVELS.search(model) else True
     return options.thinking
-
-
-def _window(prompt: Prompt) -> dict[str, object]:
-    """The window to ask for, and none where the smallest one does: the server's own may be much
-    larger, and a change loads the model anew. Doubled from step to step, so that a growing
-    conversation changes it seldom. Ollama lowers it to what the model was made for; what does
-    not fit even then is refused, for the payload forbids to cut it."""
-    texts = [turn.content for turn in prompt.turns]
-    if prompt.prefix is not None:
-        texts.append(prompt.prefix.text)
-    size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    bound = prompt.options.max_tokens or _ANSWER_TOKENS
-    needed = size_bytes // _BYTES_PER_TOKEN + len(texts) * _TURN_TOKENS
-    needed += min(bound, _MOST_ANSWER_TOKENS)
-    if needed <= _SMALLEST_WINDOW:
-        return {}
-    return {"num_ctx": min(1 << (needed - 1).bit_length(), _LARGEST_WINDOW)}
 
 
 # ── its errors ────────────────────────────────────────────────────────────────────────────────
@@ -259,6 +238,16 @@ def _explain(said: Refusal) -> UpstreamError:
         return UpstreamError(
             f"this model cannot think: ask it without thinking and effort{said.quoted}",
             code="provider_bad_request",
+        )
+    if _TOO_LARGE in said.message:
+        return UpstreamError(
+            f"this model is too large for ollama's machine: choose a smaller one{said.quoted}",
+            code="provider_error",
+        )
+    if said.status == 403:
+        return UpstreamError(
+            f"ollama forbids it: check OLLAMA_API_KEY in .env and its own settings{said.quoted}",
+            code="provider_auth",
         )
     if said.status == 401:
         return UpstreamError(

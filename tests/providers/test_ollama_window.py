@@ -13,6 +13,7 @@ from lite_llm_chat.domain import Answer as Said
 from lite_llm_chat.domain import Prompt, Turn
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.ollama import Ollama
+from lite_llm_chat.providers.ollama_window import Windows
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.wire import Endpoint, Reply, Wire
 from standins.behaviours import Answer
@@ -85,6 +86,41 @@ async def test_a_window_is_asked_for_when_the_smallest_one_does_not_do(
 @pytest.mark.parametrize("content", ["嗯" * 3_000, "\U0001f600" * 2_000])
 async def test_letters_of_more_bytes_take_more_of_the_window(tap: Tap, content: str) -> None:
     assert await options(tap, ask(content)) == {"num_ctx": 8_192}
+
+
+def test_a_large_window_is_kept_while_somebody_needs_it() -> None:
+    clock = [0.0]
+    windows = Windows(lambda: clock[0])
+    short, long, longer = ask("x"), ask("x" * 20_000), ask("x" * 60_000)
+    assert windows.ask_for(short) is None
+    assert windows.ask_for(long) == 16_384
+    assert windows.ask_for(short) == 16_384
+    assert windows.ask_for(ask("x", "gpt-oss:20b")) is None
+    clock[0] = 200.0
+    assert windows.ask_for(longer) == 32_768
+    assert windows.ask_for(long) == 32_768
+    clock[0] = 499.0
+    assert windows.ask_for(short) == 32_768
+    clock[0] = 500.0
+    assert windows.ask_for(short) is None
+    assert windows.ask_for(long) == 16_384
+
+
+def test_names_that_are_no_models_are_not_kept_for_ever() -> None:
+    windows = Windows(lambda: 0.0)
+    for number in range(100):
+        windows.ask_for(ask("x" * 20_000, f"m{number}"))
+    assert windows.ask_for(ask("x", "m0")) == 16_384
+    windows.ask_for(ask("x" * 20_000, "m100"))
+    assert windows.ask_for(ask("x", "m0")) is None
+
+
+async def test_a_short_question_beside_a_long_conversation_loads_nothing(
+    ollama: Ollama, upstream: OllamaStandIn
+) -> None:
+    for content in ("Hi", "x" * 7_000, "Hi", "x" * 7_000, "Hi"):
+        await collect(ollama.stream(ask(content)))
+    assert upstream.loads == [(MODEL, 4_096), (MODEL, 8_192)]
 
 
 async def test_every_turn_and_the_text_to_go_on_from_take_their_part(tap: Tap) -> None:
