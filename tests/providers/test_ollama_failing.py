@@ -115,6 +115,15 @@ async def test_a_stranger_is_told_of_both_ways_in(wire: Wire, upstream: OllamaSt
     assert "`ollama signin`" in error.detail
 
 
+async def test_what_ollama_forbids_is_told_in_its_own_words(
+    ollama: Ollama, upstream: OllamaStandIn
+) -> None:
+    upstream.play(refused(403, "cloud models are disabled"))
+    _, error = await failing(ollama.stream(ask()))
+    assert error.code == "provider_auth"
+    assert error.detail.endswith("it said: cloud models are disabled")
+
+
 async def test_a_model_that_cannot_think_is_told_with_its_mend(ollama: Ollama) -> None:
     _, error = await failing(ollama.stream(ask(model="llama3.2", effort="high")))
     assert (error.code, error.retryable) == ("provider_bad_request", False)

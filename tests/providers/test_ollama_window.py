@@ -98,10 +98,12 @@ def test_a_large_window_is_kept_while_somebody_needs_it() -> None:
     assert windows.ask_for(ask("x", "gpt-oss:20b")) is None
     clock[0] = 200.0
     assert windows.ask_for(longer) == 32_768
+    clock[0] = 400.0
+    assert windows.ask_for(longer) == 32_768
     assert windows.ask_for(long) == 32_768
-    clock[0] = 499.0
+    clock[0] = 699.0
     assert windows.ask_for(short) == 32_768
-    clock[0] = 500.0
+    clock[0] = 700.0
     assert windows.ask_for(short) is None
     assert windows.ask_for(long) == 16_384
 
@@ -110,6 +112,7 @@ def test_names_that_are_no_models_are_not_kept_for_ever() -> None:
     windows = Windows(lambda: 0.0)
     for number in range(100):
         windows.ask_for(ask("x" * 20_000, f"m{number}"))
+    windows.ask_for(ask("x" * 20_000, "m99"))
     assert windows.ask_for(ask("x", "m0")) == 16_384
     windows.ask_for(ask("x" * 20_000, "m100"))
     assert windows.ask_for(ask("x", "m0")) is None
