@@ -4,8 +4,8 @@
     variables() ─▶ the names that somebody has to look up for Parts
 
 A vendor of OpenAI's dialect is one row of the tables; one with a dialect of its own is one line of
-`_DIALECTS`: its class, called with a wire, its key from `<ID>_API_KEY` and its address from
-`<ID>_BASE_URL` (None: its own).
+`DIALECTS`: its class and its address. Its key comes from `<ID>_API_KEY`, another address from
+`<ID>_BASE_URL`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,22 @@ from .vendors_more import TABLE
 from .wire import Rest, Wire
 
 
-class Dialect(Protocol):
-    """The class of a vendor with a dialect of its own."""
+class Make(Protocol):
+    """The class of a provider with a dialect of its own."""
 
-    def __call__(self, wire: Wire, *, api_key: str | None, base_url: str | None) -> Provider:
-        """Its provider; without a key it is not ready."""
+    def __call__(self, wire: Wire, *, api_key: str | None, base_url: str) -> Provider:
+        """Its provider, ready or not."""
 
 
-_DIALECTS: Mapping[str, Dialect] = {}
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A vendor with a dialect of its own; `base_url` "" where only its variable gives one."""
+
+    make: Make
+    base_url: str = ""
+
+
+DIALECTS: Mapping[str, Dialect] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +61,12 @@ class Parts:
 
 def taken_ids() -> frozenset[str]:
     """The ids that no endpoint of one's own may have."""
-    return frozenset({DeepSeek.id, Local.id, *_DIALECTS, *(vendor.id for vendor in TABLE)})
+    return frozenset({DeepSeek.id, Local.id, *DIALECTS, *(vendor.id for vendor in TABLE)})
 
 
 def variables(own: Own) -> tuple[str, ...]:
     """The names of all variables with a vendor's key or address, each once, in display order."""
-    names = [f"{one.upper()}_{what}" for one in _DIALECTS for what in ("API_KEY", "BASE_URL")]
+    names = [f"{one.upper()}_{what}" for one in DIALECTS for what in ("API_KEY", "BASE_URL")]
     for vendor in (*TABLE, *own.rows):
         names += [vendor.key_variable, vendor.url_variable]
     return tuple(dict.fromkeys(name for name in names if name))
@@ -67,7 +75,7 @@ def variables(own: Own) -> tuple[str, ...]:
 def build(
     parts: Parts,
     table: tuple[Vendor, ...] = TABLE,
-    dialects: Mapping[str, Dialect] = _DIALECTS,
+    dialects: Mapping[str, Dialect] = DIALECTS,
 ) -> dict[str, Provider]:
     """Every provider by its id, in display order. Nothing is contacted and nothing is loaded."""
     value = parts.variables.get
@@ -77,10 +85,10 @@ def build(
 
     deepseek = DeepSeek(wire(), api_key=parts.deepseek_api_key, base_url=parts.deepseek_base_url)
     others = [
-        dialect(
+        dialect.make(
             wire(),
             api_key=value(f"{one.upper()}_API_KEY"),
-            base_url=value(f"{one.upper()}_BASE_URL"),
+            base_url=value(f"{one.upper()}_BASE_URL", dialect.base_url),
         )
         for one, dialect in dialects.items()
     ]

@@ -11,7 +11,7 @@ from lite_llm_chat.providers.endpoints import NONE
 from lite_llm_chat.providers.openai_compatible import OpenAICompatible
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
-from lite_llm_chat.providers.registry import Parts, build, taken_ids, variables
+from lite_llm_chat.providers.registry import Dialect, Parts, build, taken_ids, variables
 from lite_llm_chat.providers.vendors_more import TABLE
 from lite_llm_chat.providers.wire import Wire
 
@@ -86,13 +86,17 @@ def test_every_row_of_the_tables_is_a_provider_between_deepseek_and_local(pool: 
 def test_a_vendor_with_a_dialect_of_its_own_is_one_line(pool: Pool) -> None:
     asked: list[dict[str, str | None]] = []
 
-    def acme(wire: Wire, *, api_key: str | None, base_url: str | None) -> Provider:
+    def acme(wire: Wire, *, api_key: str | None, base_url: str) -> Provider:
         asked.append({"api_key": api_key, "base_url": base_url})
         return OpenAICompatible(wire, row("http://x"), api_key=api_key, base_url=base_url)
 
-    known = parts(pool, ACME_API_KEY=KEY)
-    assert list(build(known, (), {"acme": acme})) == ["deepseek", "acme", "local"]
-    assert asked == [{"api_key": KEY, "base_url": None}]
+    lines = {"acme": Dialect(acme, "http://own")}
+    assert list(build(parts(pool, ACME_API_KEY=KEY), (), lines)) == ["deepseek", "acme", "local"]
+    build(parts(pool, ACME_BASE_URL="http://other"), (), lines)
+    assert asked == [
+        {"api_key": KEY, "base_url": "http://own"},
+        {"api_key": None, "base_url": "http://other"},
+    ]
 
 
 @pytest.mark.parametrize("provider", ["deepseek", "local"])
