@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from .anthropic import Anthropic
 from .base import Provider
 from .deepseek import DeepSeek
 from .endpoints import NONE, Own
+from .gemini import Gemini
 from .local import Local
+from .ollama import LOAD_TIMEOUT_S, Ollama
 from .openai_compatible import OpenAICompatible, Vendor
 from .pool import Pool
 from .vendors_more import TABLE
@@ -33,13 +36,19 @@ class Make(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A vendor with a dialect of its own; `base_url` "" where only its variable gives one."""
+    """A vendor with a dialect of its own; `base_url` "" where only its variable gives one.
+    `headers_timeout_s` is for one whose response headers may take longer than the usual."""
 
     make: Make
     base_url: str = ""
+    headers_timeout_s: float = 0.0
 
 
-DIALECTS: Mapping[str, Dialect] = {}
+DIALECTS: Mapping[str, Dialect] = {
+    "anthropic": Dialect(Anthropic, "https://api.anthropic.com"),
+    "gemini": Dialect(Gemini, "https://generativelanguage.googleapis.com"),
+    "ollama": Dialect(Ollama, headers_timeout_s=LOAD_TIMEOUT_S),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,14 @@ def build(
     """Every provider by its id, in display order. Nothing is contacted and nothing is loaded."""
     value = parts.variables.get
 
-    def wire() -> Wire:
-        return Wire(parts.pool, parts.rest, headers_timeout_s=parts.headers_timeout_s)
+    def wire(headers_timeout_s: float = 0.0) -> Wire:
+        longest_s = max(parts.headers_timeout_s, headers_timeout_s)
+        return Wire(parts.pool, parts.rest, headers_timeout_s=longest_s)
 
     deepseek = DeepSeek(wire(), api_key=parts.deepseek_api_key, base_url=parts.deepseek_base_url)
     others = [
         dialect.make(
-            wire(),
+            wire(dialect.headers_timeout_s),
             api_key=value(f"{one.upper()}_API_KEY"),
             base_url=value(f"{one.upper()}_BASE_URL", dialect.base_url),
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from lite_llm_chat.providers.openai_compatible import Vendor
+from lite_llm_chat.providers.registry import Dialect
 
 SKIPPED = {
     ".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis",
@@ -59,6 +60,17 @@ def vendor_lines(vendor: Vendor) -> list[Line]:
         Line(
             vendor.url_variable, f"{vendor.name}: {url}", "" if vendor.self_run else vendor.base_url
         ),
+    ]
+
+
+def dialect_lines(vendor_id: str, dialect: Dialect) -> list[Line]:
+    """The two variables of a vendor with a dialect of its own."""
+    name, url = getattr(dialect.make, "name", ""), dialect.base_url
+    key = "API key" if url else "API key, if it wants one"
+    place = "API base URL" if url else "base URL, such as http://localhost:11434"
+    return [
+        Line(f"{vendor_id.upper()}_API_KEY", f"{name}: {key}", ""),
+        Line(f"{vendor_id.upper()}_BASE_URL", f"{name}: {place}", url),
     ]
 
 

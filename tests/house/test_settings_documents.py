@@ -13,7 +13,7 @@ from lite_llm_chat.providers import registry
 from lite_llm_chat.providers.endpoints import NONE
 from lite_llm_chat.providers.vendors_more import TABLE
 
-from .documents import Line, env_lines, readme_lines, setting_line, vendor_lines
+from .documents import Line, dialect_lines, env_lines, readme_lines, setting_line, vendor_lines
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def settings() -> list[Line]:
 
 @pytest.fixture(scope="module")
 def vendors() -> list[Line]:
-    return [line for vendor in TABLE for line in vendor_lines(vendor)]
+    own = [dialect_lines(name, dialect) for name, dialect in registry.DIALECTS.items()]
+    rows = [vendor_lines(vendor) for vendor in TABLE]
+    return [line for lines in (*own, *rows) for line in lines]
 
 
 def test_every_setting_is_described(settings: list[Line]) -> None:
