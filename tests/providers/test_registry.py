@@ -11,7 +11,7 @@ from lite_llm_chat.providers.endpoints import NONE
 from lite_llm_chat.providers.openai_compatible import OpenAICompatible
 from lite_llm_chat.providers.openai_compatible import Vendor as Row
 from lite_llm_chat.providers.pool import Pool
-from lite_llm_chat.providers.registry import Dialect, Parts, build, taken_ids, variables
+from lite_llm_chat.providers.registry import DIALECTS, Dialect, Parts, build, taken_ids, variables
 from lite_llm_chat.providers.vendors_more import TABLE
 from lite_llm_chat.providers.wire import Wire
 
@@ -44,8 +44,8 @@ def test_the_providers_come_in_display_order_and_show_no_key(
     pool: Pool,
 ) -> None:
     known = parts(pool, ACME_KEY=KEY)
-    assert list(build(known, ())) == ["deepseek", "local"]
-    assert list(build(known, (row("http://x"),))) == ["deepseek", "acme", "local"]
+    assert list(build(known, (), {})) == ["deepseek", "local"]
+    assert list(build(known, (row("http://x"),), {})) == ["deepseek", "acme", "local"]
     assert "canary" not in repr(known)
 
 
@@ -77,10 +77,11 @@ async def test_a_row_without_its_key_says_which_setting_is_missing(
 
 def test_every_row_of_the_tables_is_a_provider_between_deepseek_and_local(pool: Pool) -> None:
     ids = list(build(parts(pool)))
-    assert ids == ["deepseek", *(vendor.id for vendor in TABLE), "local"]
+    own_dialects = ["anthropic", "gemini", "ollama"]
+    assert ids == ["deepseek", *own_dialects, *(vendor.id for vendor in TABLE), "local"]
     assert set(ids) == taken_ids()
-    assert variables(NONE)[:2] == ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-    assert len(set(variables(NONE))) == len(variables(NONE)) == 2 * len(TABLE)
+    assert variables(NONE)[:2] == ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+    assert len(set(variables(NONE))) == len(variables(NONE)) == 2 * len([*DIALECTS, *TABLE])
 
 
 def test_a_vendor_with_a_dialect_of_its_own_is_one_line(pool: Pool) -> None:
@@ -106,3 +107,15 @@ def test_every_row_of_the_catalog_names_its_provider(pool: Pool, provider: str) 
     assert one.id == provider
     assert one.name
     assert one.description
+
+
+async def test_a_vendor_that_loads_a_model_first_may_be_late_with_its_headers(pool: Pool) -> None:
+    waits_s: list[float] = []
+
+    def make(wire: Wire, *, api_key: str | None, base_url: str) -> Provider:
+        waits_s.append(wire._headers_timeout_s)
+        return OpenAICompatible(wire, row(base_url), api_key=api_key)
+
+    build(parts(pool), (), {"a": Dialect(make, "http://a"), "b": Dialect(make, "http://b", 300.0)})
+    assert waits_s == [20.0, 300.0]
+    assert DIALECTS["ollama"].headers_timeout_s == 300.0
