@@ -25,7 +25,8 @@ lite_llm_chat/tail.py,lite_llm_chat/store/generations.py,lite_llm_chat/store/ide
 HEART = tests/heart/test_a_vendor_goes_wrong.py tests/heart/test_any_log.py \
     tests/heart/test_rare_ways.py tests/heart/test_refused_stops_nothing.py \
     tests/heart/test_the_book.py tests/heart/test_upstream_modes.py \
-    tests/durability/test_eventlog.py tests/durability/test_refusing_disk.py \
+    tests/durability/test_eventlog.py tests/durability/test_first_piece.py \
+    tests/durability/test_refusing_disk.py \
     tests/api/test_chat_whole.py tests/api/test_generations.py tests/api/test_idempotency.py
 
 help: ## this list
