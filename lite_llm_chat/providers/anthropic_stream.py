@@ -23,14 +23,13 @@ does not count as empty.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
-from .exchange import garbage
+from .exchange import empty, garbage, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer, count
 from .refusal import read_refusal
@@ -59,6 +58,14 @@ _EVENTS = frozenset(
         "message",  # one body instead of a stream, and the default name of any event
         "error",
     }
+)
+
+_COUNTS = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
 )
 
 
@@ -162,11 +169,7 @@ class MessageDecoder:
             raise truncated(self._endpoint.who)
         reason = _REASONS.get(self._reason, self._reason)
         if reason == "stop" and not (self._gathered.spoke or self._may_be_empty):
-            raise UpstreamError(
-                f"{self._endpoint.who} ended without saying anything: retry it",
-                code="empty_answer",
-                retryable=True,
-            )
+            raise empty(self._endpoint.who)
         return Finish(reason, _usage(self._usage), self._model)
 
     def _take_all(self, frames: list[Frame]) -> None:
@@ -199,7 +202,7 @@ class MessageDecoder:
 
     def _read_whole(self, body: bytes) -> None:
         try:
-            said = msgspec.convert(_leniently(body), _Whole)
+            said = msgspec.convert(leniently(body), _Whole)
         except (ValueError, RecursionError):
             said = _Whole()
         if said.content is None or not isinstance(said.stop_reason, str):
@@ -226,7 +229,7 @@ class MessageDecoder:
     def _note(self, usage: object) -> None:
         """Later figures replace earlier ones, field by field; not every report has them all."""
         if isinstance(usage, dict):
-            self._usage |= {name: figure for name, figure in usage.items() if figure is not None}
+            self._usage |= {name: usage[name] for name in _COUNTS if usage.get(name) is not None}
 
     def _serve(self, model: object) -> None:
         if isinstance(model, str) and model:
@@ -237,15 +240,14 @@ class MessageDecoder:
             self._reason = reason
 
     def _event(self, name: str, data: bytes) -> _Event | None:
-        """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
-        and raw control characters are mended later, they are no reason to lose an answer. None
-        for an event of a kind that is not known, whatever it holds."""
+        """Strictly first, because that is fast; then leniently. None for an event of a kind that
+        is not known, whatever it holds."""
         try:
             return _decoder.decode(data)
         except (ValueError, RecursionError):
             pass
         try:
-            lenient = _leniently(data)
+            lenient = leniently(data)
             if not name and isinstance(lenient, dict):
                 name = str(lenient.get("type") or "")
             return msgspec.convert(lenient, _Event)
@@ -253,10 +255,6 @@ class MessageDecoder:
             if name and name not in _EVENTS:
                 return None
             raise garbage(self._endpoint.who, "an event that is not what it should be") from error
-
-
-def _leniently(data: bytes) -> Any:
-    return json.loads(data.decode("utf-8", "replace"), strict=False)
 
 
 def _usage(said: dict[str, object]) -> Usage | None:

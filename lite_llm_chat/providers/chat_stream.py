@@ -13,7 +13,6 @@ Tool calls are not read yet; that there was one is noticed, so the answer does n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text
 from ..errors import UpstreamError
-from .exchange import garbage
+from .exchange import empty, garbage, gave_up, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer
 from .refusal import read_refusal, refusal
@@ -33,9 +32,12 @@ from .wire import Endpoint, truncated
 # Finish reasons that say: the vendor gave up. DeepSeek API docs, November 2026 (the first two);
 # OpenRouter and Mistral SDKs, 2026 (`error`); Z.ai API docs, 2026 (the last).
 _GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error", "network_error"})
+# Other words for a usual reason (Mistral SDK 3.7, 2026: the limit of the window).
+_REASONS = {"model_length": "length"}
 _GRACE_S = 1.0  # after the finish reason: how long a late usage may take
 _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
 _READ_INDEXES = (0, None, "0")  # of the choices: the first one, however a vendor says so
+_MAX_TEMPLATE_BYTES = 16 * 1024  # of a chunk: a larger one is not kept for the answer's life
 _VAIN_TEMPLATES = 8  # so many in a row that nothing was like: no two chunks of it are alike
 
 
@@ -119,7 +121,9 @@ def _said(chunk: _Chunk) -> tuple[Any, ...]:
 def _template(row: bytes, chunk: _Chunk) -> Template | None:
     """The template of a chunk that says one thing, in one string; `row` is its JSON. The proof:
     the same row with that string empty says nothing."""
-    if not any(_said(chunk)) or (halves := around_text(row)) is None:
+    if len(row) > _MAX_TEMPLATE_BYTES or not any(_said(chunk)):
+        return None
+    if (halves := around_text(row)) is None:
         return None
     mute = _decode_rows(b"".join(halves))
     return None if mute is None or any(_said(mute[0])) else Template(*halves)
@@ -200,7 +204,8 @@ class ChatDecoder:
             for frame in () if self.over else self._sse.close():
                 self._take(frame)
         except UpstreamError as error:
-            self.failure = error
+            if error.code != "upstream_garbage":  # half an event: the stream was cut
+                self.failure = error
         return self._out.handed_out(last=True)
 
     def finish(self) -> Finish:
@@ -211,19 +216,11 @@ class ChatDecoder:
         if reason is None:
             raise truncated(who)
         if reason in _GAVE_UP:
-            raise UpstreamError(
-                f"{who} gave up in the middle of the answer ({reason}): retry or continue it",
-                code="upstream_gave_up",
-                status=503,
-                retryable=True,
-            )
+            raise gave_up(who, reason)
         if reason == "stop" and not (self._said_something or self._out.spoke):
-            raise UpstreamError(
-                f"{who} ended without saying anything: retry it",
-                code="empty_answer",
-                retryable=True,
-            )
-        return Finish(reason, read_usage(self._usage), self._model, self._fingerprint)
+            raise empty(who)
+        known = _REASONS.get(reason, reason)
+        return Finish(known, read_usage(self._usage), self._model, self._fingerprint)
 
     def _read_alike(self, data: bytes) -> bool:
         """Read whole events that are like the last one but for their text, so their kind is its
@@ -309,15 +306,13 @@ class ChatDecoder:
                 self._out.add(part_kind, part)
 
     def _chunk(self, data: bytes) -> _Chunk:
-        """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
-        and raw control characters are mended later, they are no reason to lose an answer."""
+        """Strictly first, because that is fast; then leniently."""
         try:
             return _decoder.decode(data)
         except (ValueError, RecursionError):
             pass
         try:
-            lenient = json.loads(data.decode("utf-8", "replace"), strict=False)
-            return msgspec.convert(lenient, _Chunk)
+            return msgspec.convert(leniently(data), _Chunk)
         except (ValueError, RecursionError) as error:
             raise garbage(self._endpoint.who, "an event that is not what it should be") from error
 

@@ -13,8 +13,10 @@ end, and that the connection is closed or kept. What the bytes say is the Decode
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +25,8 @@ from ..errors import UpstreamError
 from .frames import MAX_EVENT_BYTES
 from .refusal import read_refusal
 from .wire import Endpoint, Reply, Wire
+
+_MAX_NAME_CHARS = 200
 
 
 class Decoder(Protocol):
@@ -59,6 +63,30 @@ def garbage(who: str, what: str) -> UpstreamError:
     return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
 
 
+def empty(who: str) -> UpstreamError:
+    """The error of an answer that ended well, but said nothing."""
+    return UpstreamError(
+        f"{who} ended without saying anything: retry it", code="empty_answer", retryable=True
+    )
+
+
+def gave_up(who: str, reason: str) -> UpstreamError:
+    """The error of an answer whose end says that the vendor could not finish it."""
+    return UpstreamError(
+        f"{who} gave up in the middle of the answer ({reason}): retry or continue it",
+        code="upstream_gave_up",
+        status=503,
+        retryable=True,
+    )
+
+
+def leniently(data: bytes) -> Any:
+    """JSON as a lenient reader takes it: lone surrogate escapes, broken UTF-8 and raw control
+    characters are mended later, they are no reason to lose an answer. Raises ValueError,
+    RecursionError."""
+    return json.loads(data.decode("utf-8", "replace"), strict=False)
+
+
 async def exchange(
     wire: Wire, endpoint: Endpoint, payload: Mapping[str, object], decoder: Decoder
 ) -> AsyncGenerator[Piece, None]:
@@ -89,9 +117,27 @@ async def exchange(
             yield piece
         finish = decoder.finish()
         await reply.settle()
-        yield finish
+        yield _storable(finish)
     finally:
         reply.close()
+
+
+def _storable(finish: Finish) -> Finish:
+    """With names as any store can hold them: a vendor may call its model what it likes."""
+    return replace(
+        finish,
+        reason=_name(finish.reason),
+        model=finish.model and _name(finish.model),
+        fingerprint=finish.fingerprint and _name(finish.fingerprint),
+    )
+
+
+def _name(said: str) -> str:
+    """On one line, without lone surrogates and control characters, and short."""
+    short = said[:_MAX_NAME_CHARS]
+    if short.isprintable():
+        return short
+    return "".join(char if char.isprintable() else "\ufffd" for char in short)
 
 
 async def _first(endpoint: Endpoint, reply: Reply) -> bytes:

@@ -31,7 +31,7 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
-from .exchange import garbage
+from .exchange import empty, garbage, gave_up, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer, count
 from .refusal import presentable, read_refusal, refusal
@@ -160,11 +160,9 @@ class GeminiDecoder:
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer, or the error, that came as one JSON body: one response, or a
         list of them as without `alt=sse`."""
-        who = self._endpoint.who
         try:
-            value = _lenient(who, body)
-            for row in value if isinstance(value, list) else [value]:
-                self._read(_converted(who, row))
+            for chunk in self._chunks(body):
+                self._read(chunk)
             if self._reason is None and not self._said.spoke:
                 raise self._endpoint.explain(read_refusal(body, None, self._endpoint.secret))
         except UpstreamError as error:
@@ -178,10 +176,11 @@ class GeminiDecoder:
         try:
             if not self.over:
                 self._take_all(self._sse.close())
-                if self._sse.bare:
+                if self._sse.bare.strip():  # blanks are no error, but padding
                     raise self._broke_in(bytes(self._sse.bare))
         except UpstreamError as error:
-            self.failure = error
+            if error.code != "upstream_garbage":  # half an event: the stream was cut
+                self.failure = error
         return self._said.handed_out(last=True)
 
     def finish(self) -> Finish:
@@ -192,25 +191,17 @@ class GeminiDecoder:
         if reason is None:
             raise truncated(who)
         if reason in _GAVE_UP:
-            raise UpstreamError(
-                f"{who} gave up in the middle of the answer ({reason}): retry or continue it",
-                code="upstream_gave_up",
-                status=503,
-                retryable=True,
-            )
+            raise gave_up(who, reason)
         nothing = not (self._said.spoke or self._called or self._may_be_empty)
         if reason == "STOP" and nothing:
-            raise UpstreamError(
-                f"{who} ended without saying anything: retry it",
-                code="empty_answer",
-                retryable=True,
-            )
+            raise empty(who)
         return Finish(_known(reason), _bill(self._usage), self._model)
 
     def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            if data := frame.data.strip():
-                self._read(self._chunk(data))
+            data = frame.data.strip()
+            for chunk in self._chunks(data) if data else ():
+                self._read(chunk)
 
     def _take_bare(self) -> None:
         """The error that the bare lines are, once they are whole."""
@@ -234,7 +225,7 @@ class GeminiDecoder:
             given = chunk.usage_metadata
             self._usage |= {name: given[name] for name in _COUNTS if given.get(name) is not None}
         if isinstance(chunk.model_version, str) and chunk.model_version:
-            self._model = presentable(chunk.model_version)
+            self._model = chunk.model_version
         if not chunk.candidates:
             self._look_for_block(chunk.prompt_feedback)
         for candidate in chunk.candidates or ():
@@ -263,41 +254,27 @@ class GeminiDecoder:
             code="provider_blocked",
         )
 
-    def _chunk(self, data: bytes) -> _Chunk:
-        """Strictly first, because that is fast; then as a lenient reader would."""
+    def _chunks(self, data: bytes) -> list[_Chunk]:
+        """The responses in some JSON: one, or a list of them. Strictly first, because that is
+        fast; then leniently."""
         try:
-            return _decoder.decode(data)
+            return [_decoder.decode(data)]
         except (ValueError, RecursionError):
-            who = self._endpoint.who
-            return _converted(who, _lenient(who, data))
-
-
-def _lenient(who: str, data: bytes) -> object:
-    """Lone surrogate escapes, broken UTF-8 and raw control characters are mended later: they are
-    no reason to lose an answer."""
-    try:
-        value: object = json.loads(data.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError) as error:
-        raise _broken(who) from error
-    return value
-
-
-def _converted(who: str, value: object) -> _Chunk:
-    try:
-        return msgspec.convert(value, _Chunk)
-    except (ValueError, RecursionError) as error:
-        raise _broken(who) from error
-
-
-def _broken(who: str) -> UpstreamError:
-    return garbage(who, "an event that is not what it should be")
+            pass
+        try:
+            value = leniently(data)
+            rows = value if isinstance(value, list) else [value]
+            return [msgspec.convert(row, _Chunk) for row in rows]
+        except (ValueError, RecursionError) as error:
+            what = "an event that is not what it should be"
+            raise garbage(self._endpoint.who, what) from error
 
 
 def _known(reason: str) -> str:
     """The finishReason in the words of the other vendors; one that is new keeps its own."""
     if reason in _LIMIT:
         return "length"
-    return "content_filter" if reason in _FILTERED else presentable(reason.lower())
+    return "content_filter" if reason in _FILTERED else reason.lower()
 
 
 def _bill(said: dict[str, object]) -> Usage | None:

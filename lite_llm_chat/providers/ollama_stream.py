@@ -14,14 +14,13 @@ Tool calls are not read yet; that there was one is noticed, so the answer does n
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
-from .exchange import garbage
+from .exchange import empty, garbage, leniently
 from .frames import MAX_EVENT_BYTES
 from .gather import Gatherer, count
 from .refusal import refusal
@@ -132,11 +131,7 @@ class OllamaDecoder:
         if self._reason is None:
             raise truncated(self._endpoint.who)
         if self._reason in _NO_ANSWER or (self._reason == "stop" and not self._answered):
-            raise UpstreamError(
-                f"{self._endpoint.who} ended without saying anything: retry it",
-                code="empty_answer",
-                retryable=True,
-            )
+            raise empty(self._endpoint.who)
         return Finish(self._reason, self._usage, self._model)
 
     @property
@@ -176,8 +171,7 @@ class OllamaDecoder:
             self._usage = _usage(line)
 
     def _line(self, row: bytes) -> _Line | None:
-        """Strictly first; then as a lenient reader would: lone surrogate escapes, broken UTF-8
-        and raw control characters are mended later, they are no reason to lose an answer."""
+        """Strictly first, because that is fast; then leniently."""
         row = row.strip()
         if not row:
             return None
@@ -186,8 +180,7 @@ class OllamaDecoder:
         except (ValueError, RecursionError):
             pass
         try:
-            lenient = json.loads(row.decode("utf-8", "replace"), strict=False)
-            return msgspec.convert(lenient, _Line)
+            return msgspec.convert(leniently(row), _Line)
         except (ValueError, RecursionError) as error:
             raise garbage(
                 self._endpoint.who, "a line that is not what it should be: check OLLAMA_BASE_URL"

@@ -14,6 +14,7 @@ from typing import Literal
 from ..domain import Reasoning, Text
 
 _OPEN, _CLOSE = "<think>", "</think>"
+_MOST_HELD = 1_000  # characters, nearly all blank: what begins so is no tag any more
 
 
 class TagReader:
@@ -68,7 +69,7 @@ class TagReader:
         if said.startswith(_OPEN):
             self._held, self._state = said[len(_OPEN) :], "lead"
             return True
-        if _OPEN.startswith(said):
+        if _OPEN.startswith(said) and len(self._held) < _MOST_HELD:
             return False
         self._state = "lead" if self._state == "opened" else "text"
         return True

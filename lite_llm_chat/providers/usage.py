@@ -21,7 +21,7 @@ def read_usage(said: object) -> Usage | None:
         output += reasoning  # xAI counts it apart (LiteLLM 1.110, November 2026)
     return Usage(
         input=prompt,
-        cached=count(said, "prompt_tokens_details", "cached_tokens"),
+        cached=min(count(said, "prompt_tokens_details", "cached_tokens"), prompt),
         output=output,
         reasoning=min(reasoning, output),
     )

@@ -254,10 +254,22 @@ def test_stop_without_a_word_is_an_empty_answer_and_its_reasoning_is_kept() -> N
 
 @pytest.mark.parametrize(
     "reason",
-    ["length", "content_filter", "tool_calls", "end_turn", "model_length", "eos", "sensitive"],
+    ["length", "content_filter", "tool_calls", "end_turn", "eos", "sensitive"],
 )
 def test_other_ends_may_be_silent(reason: str) -> None:
     assert decoded(event({"choices": [{"finish_reason": reason}]})) == [Finish(reason)]
+
+
+def test_the_limit_of_the_window_is_a_length_too() -> None:
+    ended = event({"choices": [{"finish_reason": "model_length"}]})
+    assert decoded(delta(content="so f"), ended) == [Text("so f"), Finish("length")]
+
+
+def test_a_cache_cannot_have_more_than_was_asked() -> None:
+    usage = {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 9}}
+    assert decoded(delta(content="x"), event({**STOP, "usage": usage}))[-1] == Finish(
+        "stop", Usage(input=7, cached=7)
+    )
 
 
 def test_a_tool_call_and_a_continuation_need_no_text() -> None:

@@ -8,6 +8,7 @@ the same reads ─┬▶ ChatDecoder ──────────────�
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -353,3 +354,15 @@ def letters(pieces: Iterator[Piece] | list[Piece]) -> list[tuple[str, str]]:
         if isinstance(piece, Text | Reasoning)
         for letter in piece.text
     ]
+
+
+def test_a_huge_chunk_is_read_but_not_kept_to_compare_others_with() -> None:
+    decoder = ChatDecoder(endpoint("http://nowhere"))
+    choice = {"delta": {"content": "x"}, "padding": 200_000 * "p"}
+    tracemalloc.start()
+    try:
+        assert decoder.feed(event({"choices": [choice]})) == [Text("x")]
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 100_000

@@ -69,6 +69,13 @@ def test_what_cannot_become_a_tag_is_not_held_back() -> None:
     assert reader.feed("<") == [Text("<")]
 
 
+def test_blanks_without_end_are_not_held_for_ever() -> None:
+    reader = TagReader()
+    assert reader.feed(" " * 999) == []
+    assert reader.feed(" ") == [Text(" " * 1_000)]
+    assert reader.feed("<think>") == [Text("<think>")]
+
+
 bits = st.sampled_from(["<think>", "</think>", "<thi", "nk>", "</", "<", " ", "\n", "word", "é"])
 
 
