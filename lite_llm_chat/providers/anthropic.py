@@ -36,10 +36,10 @@ from ..domain import Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
 from .anthropic_models import MODELS, RUNGS, Habits, habits_of
 from .anthropic_stream import MessageDecoder
-from .base import Readiness, keyed
+from .base import Readiness, insist, keyed
 from .exchange import exchange
 from .going_on import asked_to_go_on
-from .refusal import Mend, Refusal, explain
+from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
 _VERSION = "2023-06-01"
@@ -111,9 +111,7 @@ class Anthropic:
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. Models up to 4.5 go on from a prefix themselves, unless they are
         to think; all others are asked to in words."""
-        readiness = self.readiness()
-        if not readiness.ready:
-            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        insist(self.readiness())
         decoder = MessageDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
         return exchange(self._wire, self._endpoint, _payload(prompt), decoder)
 
@@ -267,14 +265,7 @@ def _explain(said: Refusal) -> UpstreamError:
         case 400 | 403 if _NO_CREDIT.search(said.message):
             return explain("anthropic", replace(said, status=402), _MEND)
         case 404 if _NO_MODEL.search(said.message):
-            return UpstreamError(
-                f"anthropic does not have this model: choose another{said.quoted}",
-                code="provider_unknown_model",
-            )
+            return explain("anthropic", replace(said, kind="model_not_found"), _MEND)
         case 400 | 413 if _TOO_LONG.search(said.message):
-            return UpstreamError(
-                "the conversation is longer than this model can read: start a new session or ask"
-                f" for a shorter answer{said.quoted}",
-                code="provider_bad_request",
-            )
+            return too_long(said)
     return explain("anthropic", said, _MEND)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain import Model, Options, Piece, Prompt
+from ..errors import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ def keyed(setting: str, api_key: str) -> Readiness:
             False, f"{setting} in .env holds characters that no key has: copy it again"
         )
     return Readiness(True, "ready")
+
+
+def insist(readiness: Readiness) -> None:
+    """Raises UpstreamError `provider_not_configured` with the mend if it is not ready."""
+    if not readiness.ready:
+        raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
 
 
 class Provider(Protocol):

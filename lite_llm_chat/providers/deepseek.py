@@ -24,9 +24,9 @@ from collections.abc import AsyncGenerator
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
-from .base import Readiness, keyed
+from .base import Readiness, insist, keyed
 from .openai_compatible import base_payload, converse, given_options
-from .refusal import Mend, Refusal, explain
+from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
 _CONTEXT = 1_048_576  # tokens; docs
@@ -136,9 +136,7 @@ class DeepSeek:
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. With a prefix it uses DeepSeek's beta address."""
-        readiness = self.readiness()
-        if not readiness.ready:
-            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        insist(self.readiness())
         goes_on = prompt.prefix is not None
         endpoint = self._beta if goes_on else self._plain
         return converse(self._wire, endpoint, _payload(prompt), may_be_empty=goes_on)
@@ -220,11 +218,7 @@ def _explain(said: Refusal) -> UpstreamError:
                 code="provider_unknown_model",
             )
         case 400 | 422 if _TOO_LONG.search(said.message):
-            return UpstreamError(
-                "the conversation is longer than this model can read: start a new session or ask"
-                f" for a shorter answer{said.quoted}",
-                code="provider_bad_request",
-            )
+            return too_long(said)
         case 402:
             return UpstreamError(
                 "the DeepSeek balance is used up: top it up at platform.deepseek.com",

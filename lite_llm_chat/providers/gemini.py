@@ -34,11 +34,11 @@ from urllib.parse import quote
 
 from ..domain import Model, Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
-from .base import Readiness, keyed
+from .base import Readiness, insist, keyed
 from .exchange import exchange
 from .gemini_stream import GeminiDecoder
 from .going_on import asked_to_go_on
-from .refusal import Mend, Refusal, explain
+from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
 _CONTEXT = 1_048_576  # tokens; docs, and genai-prices 0.2.3
@@ -149,9 +149,7 @@ class Gemini:
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. With a prefix the model is asked to go on, in words."""
-        readiness = self.readiness()
-        if not readiness.ready:
-            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        insist(self.readiness())
         if len(prompt.options.stop or ()) > _MAX_STOPS:
             raise UpstreamError(
                 f"gemini takes at most {_MAX_STOPS} stop sequences: send fewer",
@@ -281,11 +279,7 @@ def _explain(said: Refusal) -> UpstreamError:
         case 400 if _BAD_KEY.search(said.message) or _reason(details) == "API_KEY_INVALID":
             return explain("gemini", Refusal(401), _MEND)
         case 400 if _TOO_LONG.search(said.message):
-            return UpstreamError(
-                "the conversation is longer than this model can read: start a new session"
-                f"{said.quoted}",
-                code="provider_bad_request",
-            )
+            return too_long(said)
         case 403:
             return UpstreamError(
                 f"gemini refused the key or its project: check GEMINI_API_KEY in .env{said.quoted}",

@@ -32,7 +32,7 @@ from dataclasses import replace
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
-from .base import Readiness
+from .base import Readiness, insist, keyed
 from .exchange import exchange
 from .ollama_stream import OllamaDecoder
 from .ollama_window import Windows
@@ -45,6 +45,7 @@ LOAD_TIMEOUT_S = 300.0
 
 _MEND = Mend(key_setting="OLLAMA_API_KEY", url_setting="OLLAMA_BASE_URL")
 _EXAMPLE = "http://localhost:11434"
+_USUAL_PORT = ":11434"
 
 # Our options under Ollama's names, all inside `options` (docs).
 _OPTIONS = {
@@ -121,10 +122,8 @@ class Ollama:
         if not self._base_url:
             note = f"set OLLAMA_BASE_URL in .env (for example {_EXAMPLE}) and restart"
             return Readiness(False, note)
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            return Readiness(
-                False, "OLLAMA_API_KEY in .env holds characters that no key has: copy it again"
-            )
+        if self._api_key:
+            return keyed("OLLAMA_API_KEY", self._api_key)
         return Readiness(True, "ready")
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
@@ -137,9 +136,7 @@ class Ollama:
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. A prefix is a last assistant message, which Ollama goes on from;
         the model does not think again for it."""
-        readiness = self.readiness()
-        if not readiness.ready:
-            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        insist(self.readiness())
         decoder = OllamaDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
         return exchange(self._wire, self._endpoint, self._payload(prompt), decoder)
 
@@ -178,9 +175,14 @@ class Ollama:
 
 def _base_url(given: str) -> str:
     """The address as people write it: with or without a scheme, as OLLAMA_HOST is, and with the
-    path of the native API or of OpenAI's dialect."""
+    path of the native API or of OpenAI's dialect. Without a scheme the usual port may be left
+    out (docs)."""
     url = re.sub(r"/(?:api|v1)$", "", given.strip().rstrip("/"))
-    return f"http://{url}" if url and "://" not in url else url
+    if not url or "://" in url:
+        return url
+    host, slash, path = url.partition("/")
+    port = "" if re.search(r":\d+$", host) else _USUAL_PORT
+    return f"http://{host}{port}{slash}{path}"
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────

@@ -148,6 +148,15 @@ def explain(who: str, said: Refusal, mend: Mend) -> UpstreamError:
     return UpstreamError(detail, code=code, status=http, retryable=retryable, retry_after_s=wait_s)
 
 
+def too_long(said: Refusal) -> UpstreamError:
+    """The error of a conversation that does not fit the model's window."""
+    return UpstreamError(
+        "the conversation is longer than this model can read: start a new session or ask for a"
+        f" shorter answer{said.quoted}",
+        code="provider_bad_request",
+    )
+
+
 def presentable(text: str, secret: str = "") -> str:
     """A vendor's sentence on one line, at most `MAX_COMPLAINT_CHARS`, without anything that is,
     is part of, or looks like a key."""

@@ -45,9 +45,11 @@ class Tap(Wire):
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool, no_rest, headers_timeout_s=1.0)
         self.bodies: list[dict[str, Any]] = []
+        self.urls: list[str] = []
 
     async def post(self, endpoint: Endpoint, body: bytes) -> Reply:
         self.bodies.append(json.loads(body))
+        self.urls.append(endpoint.url)
         raise UpstreamError("a tap", code="upstream_unreachable")
 
 
@@ -175,3 +177,22 @@ async def test_an_answer_that_fills_the_window_ends_by_its_length(
     assert end.reason == "length"
     assert end.usage is not None
     assert end.usage.input + end.usage.output == 4_096
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("box", "http://box:11434"),
+        ("127.0.0.1/api", "http://127.0.0.1:11434"),
+        ("[::1]", "http://[::1]:11434"),
+        ("box:80", "http://box:80"),
+        ("box/ollama/", "http://box:11434/ollama"),
+        ("http://box", "http://box"),
+        ("https://box/ollama/api", "https://box/ollama"),
+    ],
+)
+async def test_an_address_without_a_scheme_has_the_usual_port(
+    tap: Tap, given: str, place: str
+) -> None:
+    await failing(Ollama(tap, api_key=None, base_url=given).stream(ask()))
+    assert tap.urls == [f"{place}/api/chat"]
