@@ -186,7 +186,7 @@ def _greeting(settings: Settings, listener: socket.socket, answers: str, trouble
     ]
     if trouble:
         lines.append(f"  caution    it cannot answer yet: {trouble}")
-    if not settings.deepseek_api_key:
+    if not settings.deepseek_api_key and settings.default_provider in (None, "local"):
         lines.append("  DeepSeek   set DEEPSEEK_API_KEY in .env and restart")
     if not _is_loopback(settings.host):
         lines.append("  caution    whoever can reach this address can read and write all chats")

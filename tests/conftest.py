@@ -27,6 +27,8 @@ from pydantic import SecretStr
 from lite_llm_chat.api.deps import Parts
 from lite_llm_chat.app import create_app
 from lite_llm_chat.config import Settings
+from lite_llm_chat.providers import registry
+from lite_llm_chat.providers.endpoints import NONE
 from lite_llm_chat.web import Connection
 from standins.deepseek import DeepSeekStandIn
 
@@ -207,7 +209,7 @@ def settings(
     tmp_path: Path, upstream: DeepSeekStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """Settings of a product of its own; a test changes what it needs by `model_copy`."""
-    for name in Settings.model_fields:
+    for name in (*Settings.model_fields, *registry.variables(NONE)):
         monkeypatch.delenv(name.upper(), raising=False)
     return Settings(
         _env_file=None,

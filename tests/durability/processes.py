@@ -22,6 +22,8 @@ from typing import Literal, Self
 import aiohttp
 
 from lite_llm_chat.config import Settings
+from lite_llm_chat.providers import registry
+from lite_llm_chat.providers.endpoints import NONE
 from tests.conftest import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +55,9 @@ async def until(holds: Callable[[], bool | Awaitable[bool]], within_s: float = 2
 
 
 def environment(folder: Path, upstream_url: str, **settings: object) -> dict[str, str]:
-    """The surroundings of a process: this one's without any setting, then those given."""
-    mine = {name.upper() for name in Settings.model_fields}
+    """The surroundings of a process: this one's without any setting or vendor's variable, then
+    those given."""
+    mine = {name.upper() for name in (*Settings.model_fields, *registry.variables(NONE))}
     outside = {name: value for name, value in os.environ.items() if name.upper() not in mine}
     given = {
         "deepseek_api_key": KEY,
