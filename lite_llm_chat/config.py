@@ -110,7 +110,9 @@ class Settings(_Sources):
         60, description="Longest wait for a provider's response headers, seconds"
     )
     first_piece_timeout_seconds: Seconds | None = Field(
-        None, description="Longest wait for the first words, seconds; if not set 120, DeepSeek 630"
+        None,
+        description="Longest wait for the first words, seconds; if not set 120, more for slow"
+        " vendors",
     )
     idle_timeout_seconds: Seconds = Field(
         60, description="Longest silence in the middle of an answer, seconds"
@@ -146,6 +148,8 @@ def load_settings() -> Settings:
     variable, what it was not, and never its value."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise StartupError(".env is not a text in UTF-8: save it as one") from None
     except ValidationError as cause:
         wrong = [
             f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower()}{one['msg'][1:]}"

@@ -84,7 +84,7 @@ def read(path: Path, taken: frozenset[str], *, required: bool) -> Own:
     """The endpoints of a file; none if it is not there and not `required`. `taken` are the ids
     that are somebody else's. Raises StartupError."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a mark
         found = tomllib.loads(text)
     except FileNotFoundError:
         if required:
@@ -92,7 +92,7 @@ def read(path: Path, taken: frozenset[str], *, required: bool) -> Own:
         return NONE
     except OSError:
         raise _wrong(path, "it cannot be read: check its permissions") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, a number without end
         where = re.search(r"\(at [^()]*\)$", str(error))
         place = f" {where[0]}" if where else ""
         raise _wrong(path, f"it is no TOML{place}: mend it there") from None
@@ -204,7 +204,7 @@ def _row(path: Path, entry: Entry) -> Vendor:
         needs_key=bool(entry.key_variable),
         models=tuple(_model(entry.id, one) for one in entry.models),
         habits=habits,
-        headers=entry.headers,
+        headers={name.lower(): value for name, value in entry.headers.items()},  # ours are so
         first_piece_timeout_s=entry.first_piece_timeout_s,
         file=path.name,
     )

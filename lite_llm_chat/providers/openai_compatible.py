@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ..domain import Model, Options, Piece, Prompt
-from ..errors import UpstreamError
-from .base import Readiness, keyed
+from .base import Readiness, insist, keyed
 from .chat_stream import ChatDecoder
 from .exchange import exchange
 from .going_on import asked_to_go_on
@@ -118,6 +117,12 @@ class Vendor:
         one's own there is none."""
         return "" if self.file else f"{self.id.upper().replace('-', '_')}_BASE_URL"
 
+    @property
+    def headers_timeout_s(self) -> float:
+        """How long its headers may take, if longer than those of others: a server of one's own
+        may send them with the first words."""
+        return (self.first_piece_timeout_s or 0.0) if self.self_run or self.file else 0.0
+
     def habits_of(self, model: str) -> Habits:
         """How this model is spoken to."""
         return next((one for start, one in self.unlike if re.match(start, model)), self.habits)
@@ -167,9 +172,7 @@ class OpenAICompatible:
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says; how it goes on from a prefix is one of its habits."""
-        readiness = self.readiness()
-        if not readiness.ready:
-            raise UpstreamError(readiness.note, code="provider_not_configured", status=503)
+        insist(self.readiness())
         habits = self._vendor.habits_of(prompt.model)
         goes_on = prompt.prefix is not None
         inside = goes_on and habits.going_on != "words"  # of a text: there is no thinking before it
@@ -180,6 +183,9 @@ class OpenAICompatible:
         return converse(self._wire, self._endpoint, payload, may_be_empty=goes_on, tags=tags)
 
 
+_KEY_HEADERS = ("authorization", "api-key", "x-api-key")  # of an endpoint of one's own
+
+
 def _endpoint(vendor: Vendor, base_url: str, api_key: str) -> Endpoint:
     mend = Mend(vendor.key_variable, vendor.url_variable)
     if vendor.file:
@@ -187,10 +193,11 @@ def _endpoint(vendor: Vendor, base_url: str, api_key: str) -> Endpoint:
         if not vendor.key_variable:
             mend = replace(mend, place=vendor.file)
     bearer = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    in_headers = (vendor.headers[name] for name in _KEY_HEADERS if name in vendor.headers)
     return Endpoint(
         who=vendor.id,
         url=f"{base_url.rstrip('/')}/chat/completions",
         headers={**bearer, **vendor.headers},
         explain=lambda said: explain(vendor.id, said, mend),
-        secret=api_key,
+        secret=api_key or next(in_headers, ""),
     )

@@ -104,7 +104,7 @@ def build(
     ]
     rows = [
         OpenAICompatible(
-            wire(),
+            wire(vendor.headers_timeout_s),
             vendor,
             api_key=parts.own.keys.get(vendor.id) or value(vendor.key_variable),
             base_url=value(vendor.url_variable),

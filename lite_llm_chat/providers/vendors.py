@@ -17,6 +17,10 @@ from dataclasses import replace
 from .habits import ALL, EFFORTS, FOUR, MAX_COMPLETION, PENALTIES, SEED, THREE, TOP_K, USUAL, Habits
 from .openai_compatible import Vendor, known_models
 
+# How long a vendor may be silent whose models think without showing it. SDK: OpenAI's own client
+# waits that long.
+UNSEEN_THOUGHT_S = 600.0
+
 # SDK: max_tokens is deprecated and refused by models that reason; these take no temperature,
 # top_p, stop or penalty either (clients). Efforts: SDK; `none` is the default of newer ones
 # (clients), so switching on needs a word. GPT-6 refuses `minimal`, the first GPT-5, the o models
@@ -48,6 +52,7 @@ OPENAI = Vendor(
         (r"o\d|gpt-5(?:-|$)", replace(_OPENAI, efforts=THREE)),
         (r"gpt-6\.1-sol", replace(_OPENAI, efforts=_WITH_THOUGHT)),
     ),
+    first_piece_timeout_s=UNSEEN_THOUGHT_S,
 )
 
 OPENROUTER = Vendor(
@@ -68,6 +73,7 @@ OPENROUTER = Vendor(
     # verified, and would depend on the model behind it: asked in words. Headers that name an
     # application are left out.
     habits=Habits(takes=USUAL | TOP_K | SEED | PENALTIES, thinking="reasoning", efforts=ALL),
+    first_piece_timeout_s=UNSEEN_THOUGHT_S,
 )
 
 # SDK: max_tokens is deprecated; usage comes in x_groq without being asked for, and the parameters
@@ -151,6 +157,7 @@ XAI = Vendor(
     # Clients: Grok 4 refuses stop and both penalties; it always thinks, but for 4.3.
     habits=_XAI,
     unlike=((r"grok-4\.3|grok-latest", replace(_XAI, efforts=FOUR)),),
+    first_piece_timeout_s=UNSEEN_THOUGHT_S,
 )
 
 SILICONFLOW = Vendor(

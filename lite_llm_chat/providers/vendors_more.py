@@ -24,7 +24,17 @@ from .habits import (
     Habits,
 )
 from .openai_compatible import Vendor, known_models
-from .vendors import CEREBRAS, DOUBAO, GROQ, MISTRAL, OPENAI, OPENROUTER, SILICONFLOW, XAI
+from .vendors import (
+    CEREBRAS,
+    DOUBAO,
+    GROQ,
+    MISTRAL,
+    OPENAI,
+    OPENROUTER,
+    SILICONFLOW,
+    UNSEEN_THOUGHT_S,
+    XAI,
+)
 
 NVIDIA = Vendor(
     "nvidia",
@@ -203,6 +213,9 @@ MINIMAX = Vendor(
 
 # ── servers that one runs oneself ─────────────────────────────────────────────────────────────
 
+# Ours: a model may have to be loaded, or a long prompt read by a slow machine.
+_SLOW_START_S = 300.0
+
 # vLLM's source and docs, 2026: every option is taken; the switch is a variable of the model's
 # template, the effort a field of its own; continue_final_message excludes add_generation_prompt;
 # thoughts stay in the text unless a parser is set up. SGLang's source, 2026: the same fields, but
@@ -223,6 +236,7 @@ VLLM = Vendor(
     needs_key=False,
     habits=_SERVER,
     self_run=True,
+    first_piece_timeout_s=_SLOW_START_S,
 )
 SGLANG = Vendor(
     "sglang",
@@ -233,6 +247,7 @@ SGLANG = Vendor(
     needs_key=False,
     habits=_SERVER,
     self_run=True,
+    first_piece_timeout_s=_SLOW_START_S,
 )
 LMSTUDIO = Vendor(
     "lmstudio",
@@ -245,6 +260,7 @@ LMSTUDIO = Vendor(
     # switch for thinking on this path: not verified, not sent.
     habits=Habits(takes=OPTIONS, think_tags="tagged"),
     self_run=True,
+    first_piece_timeout_s=_SLOW_START_S,
 )
 LLAMACPP = Vendor(
     "llamacpp",
@@ -257,6 +273,7 @@ LLAMACPP = Vendor(
     # on; --reasoning-format none leaves thoughts in the text.
     habits=replace(_SERVER, efforts={}, going_on="assistant", going_on_thinks=False),
     self_run=True,
+    first_piece_timeout_s=_SLOW_START_S,
 )
 LITELLM = Vendor(
     "litellm",
@@ -274,6 +291,7 @@ LITELLM = Vendor(
         efforts=ALL,
     ),
     self_run=True,
+    first_piece_timeout_s=UNSEEN_THOUGHT_S,
 )
 
 TABLE: tuple[Vendor, ...] = (

@@ -59,6 +59,12 @@ class Endpoint:
             origin, host, target = _place(self.url)
         except (ValueError, KeyError) as error:
             raise _no_url(self.who) from error
+        if "@" in urlsplit(self.url).netloc:
+            raise _unreachable(
+                f"the address of {self.who} holds a user's name, which is never sent: take it out,"
+                " a key has a place of its own",
+                False,
+            )
         headers = {
             "host": host,
             "content-type": "application/json",

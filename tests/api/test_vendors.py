@@ -15,15 +15,18 @@ import openai
 import pytest
 
 from lite_llm_chat.app import create_app
-from lite_llm_chat.config import Settings, read_variables
+from lite_llm_chat.config import Settings, load_settings, read_variables
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.providers import registry
 from lite_llm_chat.providers.endpoints import NONE
 from lite_llm_chat.providers.vendors_more import TABLE
+from standins.behaviours import Gate, Pause
+from standins.deepseek import DeepSeekStandIn
+from tests.conftest import KEY as CANARY
 from tests.conftest import Product, question
 from tests.providers.vendor_standin import THOUGHT, WORD, Dress, VendorStandIn
 
-KEY = "canary-key-0f1e2d3c4b5a69788796a5b4"
+KEY = "canary.key.0f1e.2d3c.4b5a"  # looks like no key: only who knows it can take it out
 ERROR = {"error": {"message": f"no such thing, {KEY}", "type": "invalid_request_error"}}
 
 
@@ -56,7 +59,7 @@ async def test_every_vendor_is_listed_and_says_what_it_lacks(settings: Settings)
         _, models = await product.call("GET", "/models")
         status, of_none = await product.call("GET", "/models?provider=vllm")
     rows = {row["id"]: row for row in listed}
-    assert list(rows) == ["deepseek", *(row.id for row in TABLE), "local"]
+    assert list(rows) == ["deepseek", *registry.DIALECTS, *(row.id for row in TABLE), "local"]
     assert all(row["supported"] for row in listed)
     assert [name for name, row in rows.items() if row["ready"]] == ["deepseek"]
     assert rows["openai"]["note"] == "set OPENAI_API_KEY in .env and restart"
@@ -65,6 +68,7 @@ async def test_every_vendor_is_listed_and_says_what_it_lacks(settings: Settings)
     assert {model["provider"] for model in models} == {
         "deepseek",
         "local",
+        *registry.DIALECTS,
         *(row.id for row in TABLE if row.models),
     }
     assert (status, of_none) == (200, [])
@@ -173,12 +177,15 @@ async def test_no_reply_and_no_line_of_the_log_holds_a_key(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("GROQ_API_KEY", KEY)
     monkeypatch.setenv("GROQ_BASE_URL", f"{vendor.url}/v1")
-    put("endpoints.toml", box(vendor, f'key = "{KEY}"'))
+    other = (
+        f'[[endpoint]]\nid = "other"\nbase_url = "{vendor.url}"\nheaders = {{Api-Key = "{KEY}"}}'
+    )
+    put("endpoints.toml", box(vendor, f'key = "{KEY}"\n{other}'))
     replies: list[object] = []
     async with running(settings, log_level="debug", upstream_retries=0) as product:
         replies += [await product.call("GET", path) for path in ("/providers", "/models")]
         for vendor.refuse in (400, 401):
-            for name in ("groq", "box"):
+            for name in ("groq", "box", "other"):
                 asked = question("Hello", provider=name, model="small", stream=False)
                 replies.append(await product.call("POST", "/chat", asked))
         _, sessions = await product.call("GET", "/sessions")
@@ -217,6 +224,46 @@ def test_variables_are_read_by_the_rules_of_the_settings(monkeypatch: pytest.Mon
         "C_KEY": "of the file",
         "D_KEY": "4",
     }
+
+
+def test_dot_env_may_come_from_another_system() -> None:
+    rows = "\ufeffA_KEY='of windows'\r\nB_KEY=\"quoted\"\r\nC_KEY=\r\nD_KEY=last  # why\r\n"
+    Path(".env").write_bytes(rows.encode())
+    assert read_variables(("A_KEY", "B_KEY", "C_KEY", "D_KEY")) == {
+        "A_KEY": "of windows",
+        "B_KEY": "quoted",
+        "D_KEY": "last",
+    }
+    Path(".env").write_bytes("\ufeffHOST=::1\r\nPORT=\r\nAPP_NAME='Ours'\r\n".encode())
+    read = load_settings()
+    assert (read.host, read.port, read.app_name) == ("::1", 8000, "Ours")
+
+
+def test_a_dot_env_that_is_no_text_is_a_sentence() -> None:
+    Path(".env").write_bytes("APP_NAME=Ours".encode("utf-16"))
+    with pytest.raises(StartupError) as caught:
+        load_settings()
+    assert caught.value.detail == ".env is not a text in UTF-8: save it as one"
+
+
+async def test_a_server_of_ones_own_has_as_long_for_its_headers_as_for_its_first_words(
+    settings: Settings, upstream: DeepSeekStandIn
+) -> None:
+    put(
+        "endpoints.toml",
+        f'[[endpoint]]\nid = "box"\nbase_url = "{upstream.url}"\nkey = "{CANARY}"\n'
+        "first_piece_timeout_s = 300\n",
+    )
+    gate = Gate()
+    upstream.play(Pause(gate, None), times=2)
+    async with running(settings, headers_timeout_seconds=0.1, upstream_retries=0) as product:
+        slow = await product.ask("say: at last", provider="box", model="deepseek-flash")
+        await upstream.wait_for_request()
+        usual = await (await product.ask("say: too late")).rest()
+        assert usual[-1].data["code"] == "upstream_timeout"
+        gate.open()
+        said = "".join(frame.data.get("content", "") for frame in await slow.rest())
+    assert said == "at last"
 
 
 async def test_openais_own_client_understands_the_stand_in(vendor: VendorStandIn) -> None:

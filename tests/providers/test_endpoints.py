@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lite_llm_chat.errors import StartupError
-from lite_llm_chat.providers.endpoints import read
+from lite_llm_chat.providers.endpoints import Own, read
 from lite_llm_chat.providers.habits import OPTIONS, Habits
+from lite_llm_chat.providers.pool import Pool
+from lite_llm_chat.providers.registry import build
+
+from .conftest import Vendor, failing, prompt
+from .test_registry import parts
 
 KEY = "canary-key-0f1e2d3c4b5a69788796a5b4"
 BOX = '[[endpoint]]\nid = "box"\nbase_url = "http://10.0.0.5:8000/v1"\n'
@@ -89,6 +95,30 @@ key_variable = "OTHER_KEY"
         extra={"cache_prompt": True},
     )
     assert (other.key_variable, other.needs_key) == ("OTHER_KEY", True)
+
+
+def test_a_file_may_begin_with_the_mark_of_some_editors(file: Path) -> None:
+    file.write_text(BOX, "utf-8-sig")
+    assert [row.id for row in read(file, frozenset(), required=True).rows] == ["box"]
+
+
+@pytest.fixture
+def own(file: Path, vendor: Vendor) -> Own:
+    """An endpoint with a key, and a header that says something else."""
+    said = f'key = "{KEY}"\nheaders = {{Authorization = "Basic abc", X-Team = "blue"}}\n'
+    file.write_text(BOX.replace("http://10.0.0.5:8000", vendor.url) + said)
+    return read(file, frozenset(), required=True)
+
+
+async def test_a_header_of_ones_own_takes_the_place_of_ours(
+    own: Own, pool: Pool, vendor: Vendor
+) -> None:
+    box = build(replace(parts(pool), own=own), (), {})["box"]
+    await failing(box.stream(prompt()))
+    head = vendor.requests[0].lower()
+    assert b"\r\nauthorization: basic abc\r\n" in head
+    assert b"\r\nx-team: blue\r\n" in head
+    assert head.count(b"authorization:") == 1
 
 
 def test_a_file_that_is_not_there_is_no_endpoints_unless_it_was_named(file: Path) -> None:

@@ -100,10 +100,13 @@ def test_a_vendor_with_a_dialect_of_its_own_is_one_line(pool: Pool) -> None:
     ]
 
 
-@pytest.mark.parametrize("provider", ["deepseek", "local"])
-def test_every_row_of_the_catalog_names_its_provider(pool: Pool, provider: str) -> None:
+@pytest.mark.parametrize("provider", sorted(taken_ids()))
+def test_every_row_of_the_catalog_names_its_provider_and_is_there_once(
+    pool: Pool, provider: str
+) -> None:
     one = build(parts(pool))[provider]
-    assert {model.provider for model in one.models} == {provider}
+    assert [model.id for model in one.models if model.provider != provider] == []
+    assert len({model.id for model in one.models}) == len(one.models)
     assert one.id == provider
     assert one.name
     assert one.description

@@ -53,7 +53,7 @@ ALWAYS = {"model", "messages", "stream"}
 
 _OPENAI_ERROR = {"error": {"message": "no such thing", "type": "invalid_request_error"}}
 _FLAT_ERROR = {"object": "error", "message": "no such thing", "type": "invalid_request_error"}
-# Facts of section by section: providers' SDKs and documentation, November 2026, as in the rows.
+# From the vendors' SDKs and documentation, November 2026, as in the rows.
 DRESSES: dict[str, Dress] = {
     "openai": Dress("reasoning_content", "trailing", _OPENAI_ERROR),
     "openrouter": Dress(

@@ -101,6 +101,17 @@ async def test_an_address_that_is_none_says_so_and_is_not_retried(wire: Wire, ur
     assert (error.code, error.retryable) == ("upstream_unreachable", False)
 
 
+async def test_a_users_name_in_an_address_is_refused_and_never_shown(
+    vendor: Vendor, wire: Wire
+) -> None:
+    _, error = await failing(ask(wire, vendor.url.replace("://", "://somebody:canary@")))
+    assert (error.code, error.retryable) == ("upstream_unreachable", False)
+    assert "take it out" in error.detail
+    assert "somebody" not in error.detail
+    assert "canary" not in error.detail
+    assert vendor.requests == []
+
+
 async def test_a_connection_closed_before_the_answer_is_unreachable(
     vendor: Vendor, wire: Wire
 ) -> None:
