@@ -123,8 +123,9 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The vendor said that the answer is over. `reason` is the vendor's own word; a stream that
-    ends without a Finish was cut."""
+    """The vendor said that the answer is over. `reason` is `stop`, `length`, `content_filter` or
+    `tool_calls` where the vendor's word means that, else its own word; a stream that ends without
+    a Finish was cut."""
 
     reason: str
     usage: Usage | None = None
