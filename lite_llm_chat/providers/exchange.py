@@ -63,6 +63,13 @@ def garbage(who: str, what: str) -> UpstreamError:
     return UpstreamError(f"{who} sent {what}", code="upstream_garbage", retryable=True)
 
 
+def too_large(who: str) -> UpstreamError:
+    """The error of something that has to be whole to be read, and is too long for that. It would
+    be so again."""
+    what = f"{who} sent more than {MAX_EVENT_BYTES} bytes in one piece"
+    return UpstreamError(what, code="upstream_garbage")
+
+
 def empty(who: str) -> UpstreamError:
     """The error of an answer that ended well, but said nothing."""
     return UpstreamError(
@@ -170,5 +177,5 @@ async def _body(who: str, reply: Reply, start: bytes) -> bytes:
         parts.append(data)
         size += len(data)
         if size > MAX_EVENT_BYTES:
-            raise garbage(who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
+            raise too_large(who)
     return b"".join(parts)

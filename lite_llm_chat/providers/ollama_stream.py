@@ -20,7 +20,7 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
-from .exchange import empty, garbage, leniently
+from .exchange import empty, garbage, leniently, too_large
 from .frames import MAX_EVENT_BYTES
 from .gather import Gatherer, count
 from .refusal import refusal
@@ -151,7 +151,7 @@ class OllamaDecoder:
             self._held.append(rest)
             self._held_bytes += len(rest)
         if max(self._held_bytes, len(rows)) > MAX_EVENT_BYTES:
-            raise garbage(self._endpoint.who, f"more than {MAX_EVENT_BYTES} bytes in one piece")
+            raise too_large(self._endpoint.who)
         return rows
 
     def _read(self, line: _Line) -> None:

@@ -5,6 +5,7 @@ Vendor ─▶ exchange(decoder of each dialect) ─▶ pieces, Finish
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from lite_llm_chat.providers.ollama_stream import OllamaDecoder
 from lite_llm_chat.providers.wire import Endpoint, Wire
 from lite_llm_chat.store.codec import body_to_row
 
-from .conftest import Vendor, collect, endpoint, failing, finish, stream, text
+from .conftest import SSE, Vendor, collect, endpoint, failing, finish, stream, text
 
 ODD = 'm\ud800\x00\n"' + 10_000 * "x"
 
@@ -126,3 +127,35 @@ async def test_a_body_that_is_over_in_the_middle_of_an_event_is_a_cut(
     way = endpoint(vendor.url)
     _, error = await failing(exchange(wire, way, {}, dialect.decoder(way)))
     assert (error.code, error.retryable) == ("upstream_truncated", True)
+
+
+MEBIBYTE = b"x" * (1 << 20)
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("start", [b'{"content": "', b'data: {"content": "'])
+async def test_what_has_no_end_is_given_up_for_good(
+    wire: Wire, vendor: Vendor, dialect: Dialect, start: bytes
+) -> None:
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SSE + b"\r\n" + start)
+        while True:
+            writer.write(MEBIBYTE)
+            await writer.drain()
+
+    vendor.script = endless
+    way = endpoint(vendor.url)
+    pieces, error = await failing(exchange(wire, way, {}, dialect.decoder(way)))
+    assert (pieces, error.code, error.retryable) == ([], "upstream_garbage", False)
+    await vendor.gone.wait()
+
+
+@pytest.mark.parametrize("body", [DEEP, b'{"content": ' + DEEP, b'data: {"error": ' + DEEP])
+async def test_what_is_nested_without_end_is_an_error_and_no_defect(
+    wire: Wire, vendor: Vendor, dialect: Dialect, body: bytes
+) -> None:
+    vendor.says = stream(body + b"\n\n")
+    way = endpoint(vendor.url)
+    pieces, error = await failing(exchange(wire, way, {}, dialect.decoder(way)))
+    assert pieces == []
+    assert error.code in ("upstream_garbage", "upstream_truncated", "provider_error")
