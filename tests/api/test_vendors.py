@@ -140,7 +140,7 @@ async def test_an_endpoint_of_ones_own_answers_like_any_other(
     assert [model["id"] for model in models] == ["small"]
     said = "".join(frame.data.get("content", "") for frame in frames)
     assert (said, frames[-1].data) == (WORD, {"done": True})
-    request = vendor.requests[0]
+    request = vendor.chats[0]
     assert (request.headers["x-team"], request.headers["authorization"]) == (
         "blue",
         f"Bearer {KEY}",
