@@ -43,7 +43,7 @@ from .anthropic_stream import MessageDecoder
 from .base import Readiness, keyed
 from .exchange import exchange
 from .going_on import asked_to_go_on
-from .model_list import Entry, entries, live, pages
+from .model_list import Entry, Fields, entries, live, pages
 from .refusal import Mend, Refusal, explain
 from .wire import Endpoint, Wire
 
@@ -60,12 +60,7 @@ _TOP_P_THINKING = (0.95, 1.0)
 
 _NEVER = frozenset({"seed", "frequency_penalty", "presence_penalty"})
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
-_LISTED = {
-    "id": ("id",),
-    "name": ("display_name",),
-    "context": ("max_input_tokens",),
-    "output": ("max_tokens",),
-}
+_LISTED = Fields(("id",), ("display_name",), ("max_input_tokens",), ("max_tokens",))
 _CACHED = {"type": "ephemeral"}  # for five minutes, and again with each use
 _BEGINNING = "(The conversation begins with your message.)"
 

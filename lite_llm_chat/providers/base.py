@@ -72,7 +72,7 @@ class Provider(Protocol):
 
     async def listed(self) -> Sequence[Model] | None:
         """The chat models that the vendor lists at this moment, `listed` as "live"; None: it has
-        no list. One request or a few, seconds at most. Raises UpstreamError."""
+        no list. A request or a few, each within seconds. Raises UpstreamError."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """Ask and yield what comes. Ends after Finish, or without one if the vendor's stream was

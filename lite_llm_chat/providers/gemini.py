@@ -41,16 +41,11 @@ from .base import Readiness, keyed
 from .exchange import exchange
 from .gemini_stream import GeminiDecoder
 from .going_on import asked_to_go_on
-from .model_list import Entry, entries, live, may_chat, pages, replaced
+from .model_list import Entry, Fields, entries, live, may_chat, pages, replaced
 from .refusal import Mend, Refusal, explain
 from .wire import Endpoint, Wire
 
-_LISTED = {
-    "id": ("name",),
-    "name": ("displayName",),
-    "context": ("inputTokenLimit",),
-    "output": ("outputTokenLimit",),
-}
+_LISTED = Fields(("name",), ("displayName",), ("inputTokenLimit",), ("outputTokenLimit",))
 _CONTEXT = 1_048_576  # tokens; docs, and genai-prices 0.2.3
 _MAX_OUTPUT = 65_536  # tokens, thoughts included; docs
 _MAX_STOPS = 5

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..domain import Model
@@ -40,6 +40,16 @@ _NO_CHAT = re.compile(
 )
 
 Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Under which names, best first, an entry says what. Windows and limits are tokens."""
+
+    id: tuple[str, ...]
+    name: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
 
 
 def entries(who: str, document: object, name: str) -> list[Entry]:
@@ -69,19 +79,18 @@ def may_chat(model_id: str) -> bool:
     return not _NO_CHAT.search(model_id)
 
 
-def live(provider: str, entry: Entry, names: Mapping[str, Sequence[str]]) -> Model | None:
-    """The model of an entry, or None without an id. `names` are the fields, best first, that hold
-    its `id`, `name`, `context` and `output`."""
-    model_id = _word(entry, names["id"])
+def live(provider: str, entry: Entry, fields: Fields) -> Model | None:
+    """The model of an entry, or None without an id."""
+    model_id = _word(entry, fields.id)
     if not model_id:
         return None
-    name = _word(entry, names["name"]) or model_id
+    name = _word(entry, fields.name) or model_id
     return Model(
         id=model_id,
         name=name,
         provider=provider,
-        context_length=_tokens(entry, names["context"]),
-        max_output_tokens=_tokens(entry, names["output"]),
+        context_length=_tokens(entry, fields.context),
+        max_output_tokens=_tokens(entry, fields.output),
         description=f"{name}, listed by {provider}",
         listed="live",
     )
@@ -103,12 +112,12 @@ def _tokens(entry: Entry, names: Sequence[str]) -> int:
 
 # ── OpenAI's dialect ──────────────────────────────────────────────────────────────────────────
 
-_FIELDS = {
-    "id": ("id",),
-    "name": ("display_name", "name"),
-    "context": ("context_window", "context_length", "max_context_length", "max_model_len"),
-    "output": ("max_output_tokens", "max_completion_tokens"),
-}
+_FIELDS = Fields(
+    id=("id",),
+    name=("display_name", "name"),
+    context=("context_window", "context_length", "max_context_length", "max_model_len"),
+    output=("max_output_tokens", "max_completion_tokens"),
+)
 
 
 async def openai_models(wire: Wire, endpoint: Endpoint) -> list[Model]:

@@ -30,14 +30,14 @@ What a window is and which one is asked for stands in ollama_window.py.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness
 from .exchange import exchange, fetched
-from .model_list import Entry, entries, live, may_chat
+from .model_list import Entry, Fields, entries, live, may_chat
 from .ollama_stream import OllamaDecoder
 from .ollama_window import Windows
 from .refusal import Mend, Refusal, explain
@@ -48,12 +48,7 @@ from .wire import Endpoint, Wire
 LOAD_TIMEOUT_S = 300.0
 
 _MEND = Mend(key_setting="OLLAMA_API_KEY", url_setting="OLLAMA_BASE_URL")
-_LISTED: Mapping[str, tuple[str, ...]] = {
-    "id": ("name", "model"),
-    "name": (),
-    "context": (),
-    "output": (),
-}
+_LISTED = Fields(("name", "model"))
 _EXAMPLE = "http://localhost:11434"
 
 # Our options under Ollama's names, all inside `options` (docs).
