@@ -6,10 +6,10 @@
 Nothing is expected of an entry but an id; what else it says is taken where it makes sense. An entry
 is left out if it is surely no chat model:
 
-    its id, or the type that it names, has one of the words of `_NO_CHAT`
+    its id has one of the words of `_NO_CHAT`, or it is of one of the `_OTHER_TYPES`
     it says that no text comes out, or that it cannot chat, or that it is switched off
 
-Which fields say so, at whom (SDKs and documentation, November 2026): `type` Together, LM Studio;
+Which fields say so, at whom (SDKs and documentation, November 2026): `type` Together;
 `output_modalities` DeepSeek, and in `architecture` OpenRouter; `capabilities.completion_chat`
 Mistral; `supports_chat` Fireworks; `active` Groq. Windows: `context_window` DeepSeek, Groq;
 `context_length` OpenRouter, Together, Moonshot, Fireworks; `max_context_length` Mistral;
@@ -35,8 +35,11 @@ _MOST_TOKENS = 10**12
 # Whole words where a shorter form could be a part of another.
 _NO_CHAT = re.compile(
     r"embed|whisper|transcri|moderation|rerank|dall-e"
-    r"|(?<![a-z])(?:tts|image|images|imagen|video|audio|realtime|sora|veo)(?![a-z])",
+    r"|(?<![a-z])(?:tts|image|imagen|realtime|sora|veo)(?![a-z])",
     re.IGNORECASE,
+)
+_OTHER_TYPES = frozenset(
+    {"audio", "embedding", "image", "moderation", "rerank", "transcribe", "video"}
 )
 
 Entry = Mapping[str, Any]
@@ -55,9 +58,9 @@ class Fields:
 def entries(who: str, document: object, name: str) -> list[Entry]:
     """The entries of a list that stands in a document under a name, or is the document. Raises
     UpstreamError if there is none."""
-    found = (
-        document.get(name) or [] if isinstance(document, dict) and name in document else document
-    )
+    found = document
+    if isinstance(document, dict) and name in document:
+        found = document[name] or []
     if not isinstance(found, list):
         raise garbage(who, "something else than a list of models")
     return [entry for entry in found[:MOST_MODELS] if isinstance(entry, dict)]
@@ -133,10 +136,9 @@ async def openai_models(wire: Wire, endpoint: Endpoint) -> list[Model]:
 
 def _speaks(entry: Entry) -> bool:
     """Whether an entry may be a chat model, by what it says beside its id."""
-    kind = entry.get("type")
     out = entry.get("output_modalities") or _inner(entry, "architecture").get("output_modalities")
     denials = (
-        isinstance(kind, str) and not may_chat(kind),
+        str(entry.get("type")) in _OTHER_TYPES,
         isinstance(out, list) and "text" not in out,
         _inner(entry, "capabilities").get("completion_chat") is False,
         entry.get("supports_chat") is False,

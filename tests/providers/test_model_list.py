@@ -222,7 +222,7 @@ async def test_what_is_surely_no_chat_model_is_left_out(
 
 
 @pytest.mark.parametrize(
-    "model_id", ["imagery-7b", "sorapis", "attsy", "codestral-2508", "o3", "kimi-k3", "veoh-1"]
+    "model_id", ["imagery-7b", "sorapis", "attsy", "codestral-2508", "o3", "veoh-1", "qwen2-audio"]
 )
 async def test_a_word_inside_of_another_leaves_nothing_out(
     vendor: Vendor, wire: Wire, model_id: str
