@@ -111,7 +111,7 @@ async def test_a_list_without_end_is_given_up(
     vendor: Vendor, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lite_llm_chat.providers.exchange.MAX_EVENT_BYTES", 100)
-    vendor.says = says({"data": [{"id": "m" * 100}]})
+    vendor.says = says({"data": [{"id": "m" * 3_000_000}]})
     error = await refused(acme(wire, vendor))
     assert (error.code, "more than 100 bytes" in error.detail) == ("upstream_garbage", True)
 
