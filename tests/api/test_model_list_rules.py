@@ -59,11 +59,13 @@ class Lister(Scripted):
 
     def __init__(self, *lists: Sequence[Model] | Exception | None) -> None:
         self.lists = list(lists)
+        self.asked = 0
 
     def readiness(self) -> Readiness:
         return Readiness(self.ready, "")
 
     async def listed(self) -> Any:
+        self.asked += 1
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -122,10 +124,10 @@ async def test_an_empty_list_is_a_list_and_none_is_asked_for_no_more() -> None:
     assert catalog.list() == []
     with pytest.raises(Invalid):
         catalog.choose(None, None)
-    for _ in range(3):  # there is no fourth answer
+    for _ in range(3):
         await lists.refresh()
         watch.s += 1e9
-    assert provider.lists == []
+    assert provider.asked == 3
 
 
 async def test_a_defect_of_one_list_is_told_and_ends_nothing(
@@ -162,6 +164,33 @@ async def test_a_caller_that_leaves_ends_no_request_of_others() -> None:
     gate.set()
     await other
     assert catalog.choose(None, None).served == "a"
+    await lists.close()
+
+
+async def test_only_what_was_just_asked_for_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lite_llm_chat.model_lists.PATIENCE_S", 600.0)
+
+    class Endless(Lister):
+        async def listed(self) -> Any:
+            await asyncio.Event().wait()
+
+    class Other(Lister):
+        id = "other"
+        ready = False
+
+    other, watch = Other([seen("a")]), Watch()
+    models: dict[str, Sequence[Model]] = {"acme": (), "other": ()}
+    catalog = Catalog(models, open_ended=frozenset(models), default_provider="acme")
+    providers = {"acme": Endless(), "other": other}
+    lists = ModelLists(catalog, providers, lifetime_s=3600, clock=watch)
+    impatient = asyncio.create_task(lists.refresh())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    watch.s += 601
+    other.ready = True
+    async with asyncio.timeout(20):
+        await lists.refresh()
+    assert [model.id for model in catalog.list()] == ["a"]
     await lists.close()
 
 
