@@ -39,6 +39,7 @@ from .drain import Drain
 from .engine import Engine, Policy
 from .errors import LiteError, StartupError
 from .eventlog import EventLog
+from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
 from .providers.base import Provider
@@ -132,10 +133,15 @@ class _Lifespan:
             local = providers["local"]
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
-            engine = Engine(eventlog, _policy(settings))
-            chat = _chat(settings, database, eventlog, engine, providers)
+            catalog = _catalog(settings, providers)
+            engine = Engine(eventlog, _policy(settings), catalog.advice)
+            stamp = Stamps(stamps.generation_id, stamps.now)
+            chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
+            lifetime_s = settings.model_list_minutes * 60
+            lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
+            stack.push_async_callback(lists.close)
             await _recover(database)
-            app.state.parts = _parts(settings, chat, database)
+            app.state.parts = _parts(settings, chat, lists, database)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -213,30 +219,23 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _chat(
-    settings: Settings,
-    database: Database,
-    eventlog: EventLog,
-    engine: Engine,
-    providers: dict[str, Provider],
-) -> Chat:
+def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
     chosen = default_provider(settings)
     if chosen not in providers:
         raise StartupError(
             f"DEFAULT_PROVIDER is {chosen!r}, which nobody is: choose one of {', '.join(providers)}"
         )
-    catalog = Catalog(
+    return Catalog(
         {name: provider.models for name, provider in providers.items()},
         open_ended=frozenset(name for name, one in providers.items() if one.open_ended),
         default_provider=chosen,
     )
-    stamp = Stamps(stamps.generation_id, stamps.now)
-    return Chat(database, eventlog, engine, (catalog, providers), stamp)
 
 
-def _parts(settings: Settings, chat: Chat, database: Database) -> Parts:
+def _parts(settings: Settings, chat: Chat, lists: ModelLists, database: Database) -> Parts:
     return Parts(
         chat=chat,
+        model_lists=lists,
         database=database,
         app_name=settings.app_name,
         app_version=settings.app_version,

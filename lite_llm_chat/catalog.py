@@ -2,14 +2,19 @@
 
     "deepseek-chat" ──▶ alias row ──▶ Choice(provider deepseek, served deepseek-flash, thinking off)
 
-Rows come from the providers; this file only looks things up. A provider that is open-ended is
-sent ids that nobody here has heard of, so that a vendor's new model needs no update of ours.
+    rows + what the vendor lists now ──▶ merged ──▶ rows
+
+Rows come from the providers, lists from whoever asks for them and says `learn`; this file asks
+nobody and only looks things up. A provider that is open-ended is sent ids that nobody here has
+heard of, so that a vendor's new model needs no update of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from .domain import Model
 from .errors import Invalid
@@ -28,9 +33,31 @@ class Choice:
     max_prompt_tokens: int | None = None
 
 
+# What vendors put behind a name for one version of it, such as gpt-4.1-2025-04-14.
+_DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})$")
+
+
+def merged(rows: Sequence[Model], live: Sequence[Model]) -> Iterator[Model]:
+    """The rows in their order, then by id what the vendor lists besides. What a row does not know
+    (a window or a limit of 0) it takes from the list. It is `live` if its id is listed, or its id
+    with a date behind it; an alias is if the model is that answers for it."""
+    listed = {one.id: one for one in live}
+    names = {*listed, *(_DATE.sub("", one) for one in listed)}
+    for row in rows:
+        said = listed.get(row.id, row)
+        yield replace(
+            row,
+            context_length=row.context_length or said.context_length,
+            max_output_tokens=row.max_output_tokens or said.max_output_tokens,
+            listed="live" if (row.alias_of or row.id) in names else "known",
+        )
+    ours = {row.id for row in rows}
+    yield from (listed[one] for one in sorted(listed) if one not in ours)
+
+
 class Catalog:
     """Models by provider, in display order; a provider's first model is its default. One that
-    is open-ended may list none."""
+    is open-ended may list none. It may be asked from any thread, also while it learns."""
 
     def __init__(
         self,
@@ -39,15 +66,31 @@ class Catalog:
         open_ended: frozenset[str],
         default_provider: str,
     ) -> None:
-        self._models = models
+        self._rows = models
+        self._models = {name: {row.id: row for row in rows} for name, rows in models.items()}
         self._open_ended = open_ended
         self.default_provider = default_provider
+
+    def learn(self, provider: str, live: Sequence[Model]) -> None:
+        """From now on the provider's models are its rows merged with what its vendor lists;
+        what was learnt before is forgotten."""
+        self._models[provider] = {one.id: one for one in merged(self._rows[provider], live)}
 
     def list(self, provider: str | None = None) -> Sequence[Model]:
         """All models, or one provider's. Raises Invalid `unknown_provider`."""
         if provider is not None:
-            return self._of(provider)
-        return [model for models in self._models.values() for model in models]
+            return tuple(self._of(provider).values())
+        return [model for models in self._models.values() for model in models.values()]
+
+    def advice(self, provider: str, model: str, code: str) -> str:
+        """How the sentence of a failure ends: where the vendor does not have the model, with up
+        to three ids of its models that look most like it, aliases left out; else ""."""
+        if code != "provider_unknown_model":
+            return ""
+        rows = self._models.get(provider, {}).values()
+        ids = [row.id for row in rows if row.alias_of is None and row.id != model]
+        alike = get_close_matches(model, ids)
+        return f"; listed here and like it: {', '.join(alike)}" if alike else ""
 
     def choose(
         self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
@@ -64,27 +107,25 @@ class Catalog:
         known = self._of(provider)
         if model is None:
             row = self._first(provider)
+        elif model in known:
+            row = known[model]
         else:
-            found = next((row for row in known if row.id == model), None)
-            if found is None:
-                return self._unlisted(provider, model)
-            row = found
+            return self._unlisted(provider, model)
         return Choice(provider, row.id, row.alias_of or row.id, row.thinking, row.max_prompt_tokens)
 
     def _first(self, provider: str) -> Model:
         """A provider's default model; whose models nobody here knows has none."""
-        known = self._of(provider)
-        if not known:
-            raise Invalid(
-                f"{provider} has no default model: name the one that it serves",
-                code="unknown_model",
-            )
-        return known[0]
+        for row in self._of(provider).values():
+            return row
+        raise Invalid(
+            f"{provider} has no default model: name the one that it serves",
+            code="unknown_model",
+        )
 
     def _unlisted(self, provider: str, model: str) -> Choice:
         if provider in self._open_ended:
             return Choice(provider, model, model)
-        names = ", ".join(row.id for row in self._of(provider))
+        names = ", ".join(self._of(provider))
         raise Invalid(
             f"{provider} has no model {model!r}: choose one of {names}", code="unknown_model"
         )
@@ -92,11 +133,11 @@ class Catalog:
     def _provider_of(self, model: str, usual: str) -> str:
         """Who lists a model, the usual provider first; the usual one also if nobody does."""
         for provider in (usual, *self._models):
-            if any(row.id == model for row in self._models.get(provider, ())):
+            if model in self._models.get(provider, ()):
                 return provider
         return usual
 
-    def _of(self, provider: str) -> Sequence[Model]:
+    def _of(self, provider: str) -> Mapping[str, Model]:
         models = self._models.get(provider)
         if models is None:
             raise Invalid(

@@ -30,6 +30,9 @@ from .store.location import Location
 from .web import Connection
 
 OPEN_FILES = 65_536
+# An idle connection is kept longer than clients and proxies keep theirs (aiohttp 15 s, nginx 60 s):
+# who is first to close must not be the one who did not ask, or a question meets a closed door.
+KEEP_ALIVE_S = 75
 
 log = logging.getLogger("lite_llm_chat")
 
@@ -116,6 +119,7 @@ def serve(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
     )
     server = _Server(config, lambda: _greeting(settings, listener, *who_answers(app)))

@@ -58,6 +58,12 @@ class Settings(_Sources):
         None,
         description="Who answers by default; if not set, deepseek with a key and local without",
     )
+    model_list_minutes: float = Field(
+        60,
+        ge=0,
+        le=525_600,
+        description="How long a vendor's own list of models is used, minutes; 0: never asked for",
+    )
     local_model: Literal["auto", "off"] = Field(
         "auto",
         description="auto: loads at start where it is the default or has a path; off: never",

@@ -24,6 +24,7 @@ import msgspec
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "completed", "failed", "cancelled", "interrupted"]
 Final = Literal["completed", "failed", "cancelled", "interrupted"]
+Listed = Literal["live", "known"]
 
 LIVE: tuple[Status, ...] = ("queued", "running")
 
@@ -82,7 +83,9 @@ class Prompt:
 @dataclass(frozen=True, slots=True)
 class Model:
     """A catalog row. `alias_of` names the model that really answers; `thinking` is what the
-    alias forces (None: the caller decides). Tokens are the vendor's."""
+    alias forces (None: the caller decides). Tokens are the vendor's, 0 where they are not known.
+    `listed` says whether the vendor's own list has it (of an alias: the model that answers), or
+    only ours."""
 
     id: str
     name: str
@@ -93,6 +96,7 @@ class Model:
     alias_of: str | None = None
     thinking: bool | None = None
     max_prompt_tokens: int | None = None  # a self-imposed bound below the window, for slow models
+    listed: Listed = "known"
 
 
 # ── what a provider yields ────────────────────────────────────────────────────────────────────

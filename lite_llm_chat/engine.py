@@ -39,6 +39,7 @@ _ASKED = Prompt("", ())  # instead of one that is not asked again: conversations
 log = logging.getLogger("lite_llm_chat.engine")
 
 Stop = Literal["cancelled", "shutdown", "storage"]
+Advice = Callable[[str, str, str], str]  # of a provider, the model that it was asked for, a code
 
 STOPPED: dict[Stop, Ended] = {
     "cancelled": Ended("cancelled"),
@@ -92,12 +93,18 @@ class _Run:
     attempts: int = 0
 
 
-class Engine:
-    """Starts, stops and drains generations."""
+def _none(provider: str, model: str, code: str) -> str:  # noqa: ARG001
+    return ""
 
-    def __init__(self, eventlog: EventLog, policy: Policy) -> None:
+
+class Engine:
+    """Starts, stops and drains generations. `advice` gives what a failure's sentence ends with,
+    for people who have to mend it; "" for nothing."""
+
+    def __init__(self, eventlog: EventLog, policy: Policy, advice: Advice = _none) -> None:
         self._log = eventlog
         self._policy = policy
+        self._advice = advice
         self._runs: dict[str, _Run] = {}
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()  # set when the last answer has ended during a drain
@@ -187,7 +194,8 @@ class Engine:
         if error is None:
             return spring.result()
         if isinstance(error, LiteError):
-            return Ended("failed", fault=Fault(error.code, error.detail))
+            advice = self._advice(run.provider.id, run.prompt.model, error.code)
+            return Ended("failed", fault=Fault(error.code, error.detail + advice))
         log.error("generation %s failed by a defect", run.generation.id, exc_info=error)
         return Ended("failed", fault=DEFECT)
 

@@ -3,6 +3,7 @@
 POST /v1/messages ─▶ key? ─▶ version? ─▶ wish? ─▶ speech ─▶ events ─▶ behaviours ─▶ player
                                                                          ▲
                           play(…) once · always(…) · header x-stand-in ──┘
+GET  /v1/models?limit=…&after_id=…     what is served, page by page
 
 async with AnthropicStandIn(key="sk-ant-test") as upstream:
     upstream.play(Fault(after_tokens=3))
@@ -18,10 +19,12 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
+from urllib.parse import parse_qs
 
 from standins.accounting import estimate
 from standins.answers import Answer, Speech, speech
 from standins.anthropic_rules import (
+    FAMILIES,
     MessagesError,
     Wish,
     authenticate,
@@ -42,6 +45,10 @@ LOOK_BACK_BLOCKS = 20
 HEADERS: Headers = (("cache-control", "no-cache"), ("server", "cloudflare"))
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), *HEADERS)
 JSON_HEADERS: Headers = (("content-type", "application/json"), *HEADERS)
+DATED = {  # the names under which older models are listed
+    "claude-opus-4-5": "claude-opus-4-5-20251101",
+    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
+}
 ENDS = {"stop": "end_turn", "length": "max_tokens"}
 
 
@@ -180,6 +187,9 @@ class AnthropicStandIn(StandIn):
     def answered(self, request: Request, played: tuple[Played, ...]) -> Reply:
         """A message, whole or streamed."""
         key = authenticate(request.headers, self.keys)
+        path, _, query = request.path.partition("?")
+        if request.method == "GET" and path == "/v1/models":
+            return Reply((Frame(compact(listed(query))),), 200, JSON_HEADERS, "length")
         if request.method != "POST" or not self.is_chat(request):
             raise MessagesError("Not found", 404, "not_found_error")
         wish = read_wish(request.raw, request.headers["anthropic-version"])
@@ -198,6 +208,39 @@ class AnthropicStandIn(StandIn):
 
     def _id(self, kind: str) -> str:
         return f"{kind}_01{next(self._numbers):022d}"
+
+
+def listed(query: str) -> dict[str, object]:
+    """A page of the list of models: 20 of them unless the query says how many."""
+    asked = {name: values[-1] for name, values in parse_qs(query).items()}
+    rows = [_row(name) for name in FAMILIES]
+    ids = [row["id"] for row in rows]
+    if (after := asked.get("after_id")) is not None:
+        rows = rows[ids.index(after) + 1 :] if after in ids else []
+    page = rows[: int(asked.get("limit", "20"))]
+    return {
+        "data": page,
+        "has_more": len(page) < len(rows),
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
+    }
+
+
+def _row(name: str) -> dict[str, object]:
+    family = FAMILIES[name]
+    return {
+        "type": "model",
+        "id": DATED.get(name, name),
+        "display_name": name.replace("-", " ").title(),
+        "created_at": "2026-02-05T00:00:00Z",
+        "lifecycle": "deprecated" if name == "claude-opus-4-5" else "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": name.split("-")[1],
+        "max_input_tokens": 1_000_000 if family.max_tokens == 128_000 else 200_000,
+        "max_tokens": family.max_tokens,
+        "capabilities": None,
+    }
 
 
 @dataclass(frozen=True, slots=True)

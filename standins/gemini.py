@@ -2,7 +2,7 @@
 
 POST /v1beta/models/{m}:streamGenerateContent?alt=sse ─▶ key? ─▶ order? ─▶ speech ─▶ chunks
 POST /v1beta/models/{m}:generateContent                    one response with all of it
-GET  /v1beta/models                                        what is served; /v1/… is the same
+GET  /v1beta/models?pageSize=…&pageToken=…                 what is served; /v1/… is the same
 
 Each chunk carries one token and the whole bill so far; lines end in CRLF; the last chunk has an
 empty text, its signature and the finishReason, and then the body is over. `Block` and `BreakIn`
@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from standins.accounting import PrefixCache, estimate
 from standins.answers import Answer, Speech, speech
@@ -51,6 +51,7 @@ SSE: Headers = (
     ("content-disposition", "attachment"),
     *JSON[1:],
 )
+PAINTERS = ("gemini-3-pro-image", "gemini-3.1-flash-tts-preview")  # which generateContent too
 FINISHES = {"stop": "STOP", "length": "MAX_TOKENS"}
 RESPONSE_ID = "Zm9yIHRlc3Rz"
 Json = dict[str, Any]
@@ -93,7 +94,7 @@ class GeminiStandIn(StandIn):
         key = authenticate(request.headers, self.keys)
         path, place = _path(request), PLACE.search(_path(request))
         if request.method == "GET" and path in ("/v1beta/models", "/v1/models"):
-            return _document({"models": [_row(name) for name in SERVED]})
+            return _document(listed(request.path.partition("?")[2]))
         if request.method != "POST" or place is None:
             raise GeminiRefusal("Requested entity was not found.", 404)
         asked = read_order(unquote(place[1]), request.body)
@@ -185,12 +186,26 @@ def _merged(chunks: list[Json]) -> Json:
     return {**last, "candidates": [{**last["candidates"][0], "content": content}]}
 
 
-def _row(name: str) -> Json:
+def listed(query: str) -> Json:
+    """A page of the list of models: 50 of them unless the query says how many. A token is the
+    place of the next one."""
+    asked = {name: values[-1] for name, values in parse_qs(query).items()}
+    rows = [_row(name, ["generateContent", "countTokens"]) for name in (*SERVED, *PAINTERS)]
+    rows.append(_row("gemini-embedding-2", ["embedContent", "countTextTokens"]))
+    begin = int(asked.get("pageToken", "0"))
+    end = begin + int(asked.get("pageSize", "50"))
+    page: Json = {"models": rows[begin:end]} if rows[begin:end] else {}
+    return {**page, "nextPageToken": str(end)} if end < len(rows) else page
+
+
+def _row(name: str, methods: list[str]) -> Json:
     return {
         "name": f"models/{name}",
+        "version": "001",
+        "displayName": name.replace("-", " ").title(),
         "inputTokenLimit": CONTEXT_TOKENS,
         "outputTokenLimit": MAX_OUTPUT_TOKENS,
-        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "supportedGenerationMethods": methods,
     }
 
 

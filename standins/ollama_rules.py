@@ -126,6 +126,7 @@ PULLED = (
         ("completion", "tools"),
     ),
     Pulled("small:8k", "llama", "1.2B", "Q8_0", 1_321_098_329, 8_192, ("completion",)),
+    Pulled("bge-m3:latest", "bert", "566.70M", "F16", 1_157_672_605, 8_192, ("embedding",)),
 )
 
 

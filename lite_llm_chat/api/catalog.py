@@ -35,5 +35,7 @@ async def list_models(
     parts: PartsDep,
     provider: Annotated[str | None, Query(description="Only this provider's")] = None,
 ) -> list[ModelOut]:
-    """The models, each provider's default first."""
+    """The models, each provider's default first. Vendors that are ready are asked for their own
+    lists now and then; one that is slow is not waited for."""
+    await parts.model_lists.refresh(provider)
     return [ModelOut.of(model) for model in parts.chat.models(provider)]

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
+from ..model_lists import ModelLists
 from ..store.database import Database
 from ..store.idempotency import Once
 
@@ -30,6 +31,7 @@ class Parts:
     """The running server, as the edge sees it."""
 
     chat: Chat
+    model_lists: ModelLists
     database: Database
     app_name: str
     app_version: str

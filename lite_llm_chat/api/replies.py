@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, PlainSerializer
 
-from ..domain import Fault, Generation, Message, Model, Session, Ticket, Usage
+from ..domain import Fault, Generation, Listed, Message, Model, Session, Ticket, Usage
 
 Fields = dict[str, Any]
 
@@ -224,7 +224,7 @@ class GenerationOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """A model of the catalog."""
+    """A model of the catalog. `listed`: `live` if the vendor's own list has it, else `known`."""
 
     id: str
     name: str
@@ -233,6 +233,7 @@ class ModelOut(BaseModel):
     max_output_tokens: int
     description: str
     alias_of: str | None
+    listed: Listed
 
     @classmethod
     def of(cls, model: Model) -> ModelOut:

@@ -5,6 +5,7 @@
                  │ turns ─▶ messages: blocks of text, roles in turn, nothing empty
                  │ prefix ─▶ a last message of the assistant, or a request in words to go on
                  └ cache marks: behind the system text, and behind the last question
+    its list ─▶ /v1/models, page by page ─▶ Model …
     its error ─▶ _explain ─▶ UpstreamError
 
 Sources: "docs" is platform.claude.com in copies of up to November 2026; "SDK" is the vendor's
@@ -23,22 +24,26 @@ depends on the model stands in anthropic_models.py.
            ends in a blank are refused
     docs   up to four cache marks; a request looks back some twenty blocks from a mark for what an
            earlier one has written; a mark behind too short a prompt does nothing
+    SDK    GET /v1/models: pages of up to 1000, the next one by after_id while has_more; a model has
+           display_name, max_input_tokens and max_tokens, and a lifecycle
     docs   message roles of `system` exist from Opus 4.8 on, but not on every newer model: not used
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
-from ..domain import Options, Piece, Prompt, Turn
+from ..domain import Model, Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
 from .anthropic_models import MODELS, RUNGS, Habits, habits_of
 from .anthropic_stream import MessageDecoder
 from .base import Readiness, insist, keyed
 from .exchange import exchange
 from .going_on import asked_to_go_on
+from .model_list import Entry, Fields, entries, live, pages
 from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
@@ -55,6 +60,7 @@ _TOP_P_THINKING = (0.95, 1.0)
 
 _NEVER = frozenset({"seed", "frequency_penalty", "presence_penalty"})
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_LISTED = Fields(("id",), ("display_name",), ("max_input_tokens",), ("max_tokens",))
 _CACHED = {"type": "ephemeral"}  # for five minutes, and again with each use
 _BEGINNING = "(The conversation begins with your message.)"
 
@@ -91,6 +97,7 @@ class Anthropic:
             explain=_explain,
             secret=self._api_key,
         )
+        self._list = replace(self._endpoint, url=f"{base_url}/v1/models?limit=1000")
 
     def readiness(self) -> Readiness:
         """By its key."""
@@ -108,12 +115,28 @@ class Anthropic:
             sent.add("effort")
         return tuple(name for name in options.given() if name not in sent)
 
+    async def listed(self) -> Sequence[Model]:
+        """As the Protocol says. All that it lists can chat; what is retired fails."""
+        found = [
+            live(self.id, entry, _LISTED)
+            for page in await pages(self._wire, self._list, _next_page)
+            for entry in entries(self.id, page, "data")
+            if entry.get("lifecycle") != "retired"
+        ]
+        return [model for model in found if model]
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. Models up to 4.5 go on from a prefix themselves, unless they are
         to think; all others are asked to in words."""
         insist(self.readiness())
         decoder = MessageDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
         return exchange(self._wire, self._endpoint, _payload(prompt), decoder)
+
+
+def _next_page(page: Entry) -> str:
+    last = page.get("last_id")
+    more = page.get("has_more") is True and isinstance(last, str)
+    return f"after_id={quote(last, safe='')}" if more and last else ""
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..domain import Model, Options
+from .model_list import replaced
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _UP_TO_HIGH = EFFORTS[:3]
@@ -135,7 +136,7 @@ def _model(model_id: str, name: str, description: str) -> Model:
     )
 
 
-MODELS = (
+_ROWS = (
     _model("claude-sonnet-5-5", "Claude Sonnet 5.5", "Fast and able; thinks unless told not to"),
     _model("claude-opus-5-5", "Claude Opus 5.5", "For long work; always thinks first"),
     _model("claude-haiku-5-5", "Claude Haiku 5.5", "The fastest; thinks unless told not to"),
@@ -149,3 +150,10 @@ MODELS = (
     _model("claude-haiku-4-5", "Claude Haiku 4.5", "Of October 2025; thinks when told to"),
     _model("claude-opus-4-5", "Claude Opus 4.5", "Retired on 2027-01-22; thinks when told to"),
 )
+# docs ("Model deprecations", and the release notes of 2026-06-15): what it recommends instead.
+_GONE = (
+    ("claude-sonnet-4-20250514", "claude-sonnet-4-6", "2026-06-15"),
+    ("claude-opus-4-20250514", "claude-opus-4-8", "2026-06-15"),
+    ("claude-3-5-haiku-20241022", "claude-haiku-4-5", "2026-02-19"),
+)
+MODELS = (*_ROWS, *replaced(_ROWS, "Anthropic", *_GONE))

@@ -1,6 +1,7 @@
 """The one Protocol between the engine and every vendor.
 
     Prompt ──▶ Provider.stream ──▶ Text | Reasoning … Finish        (or UpstreamError)
+               Provider.listed ──▶ what the vendor serves now
 
 A provider turns a prompt into one request and the vendor's bytes into pieces. It holds no state
 of a conversation, retries nothing and stores nothing: that is the engine's and the log's work.
@@ -8,7 +9,7 @@ of a conversation, retries nothing and stores nothing: that is the engine's and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +76,10 @@ class Provider(Protocol):
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """The names of the options that this vendor's model has no use for, as a subset of
         `options.given()`. The caller is told of them in `warnings`."""
+
+    async def listed(self) -> Sequence[Model] | None:
+        """The chat models that the vendor lists at this moment, `listed` as "live"; None: it has
+        no list. A request or a few, each within seconds. Raises UpstreamError."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """Ask and yield what comes. Ends after Finish, or without one if the vendor's stream was

@@ -3,13 +3,15 @@
     Prompt ─▶ _payload ─▶ converse ─▶ api.deepseek.com/chat/completions
                  │                └─▶ …/beta/chat/completions   to go on with a cut answer
                  └ thinking, effort, reasoning sent back: DeepSeek's own rules
+    its list ─▶ openai_models ─▶ …/models
     its error ─▶ _explain ─▶ UpstreamError
 
 Sources: "docs" is DeepSeek's API documentation as of November 2026; "seen" is what clients
 reported of the live API in 2026, where the documentation is silent.
 
     docs   models, limits, thinking on by default, effort none/low/high/max, max_tokens counts
-           the reasoning, prefix completion on the beta address, 429 by concurrent requests
+           the reasoning, prefix completion on the beta address, 429 by concurrent requests;
+           GET /models in OpenAI's dialect, with windows and limits
     docs   temperature has no effect while thinking; the two penalties never have; seed, n and
            top_k do not exist
     docs   a request may wait up to 10 minutes for its turn, with comments as a sign of life
@@ -20,11 +22,13 @@ reported of the live API in 2026, where the documentation is silent.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness, insist, keyed
+from .model_list import openai_models
 from .openai_compatible import base_payload, converse, given_options
 from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
@@ -117,6 +121,7 @@ class DeepSeek:
         self._api_key = (api_key or "").strip()
         base_url = base_url.strip().rstrip("/")
         self._plain = self._endpoint(base_url)
+        self._list = replace(self._plain, url=f"{base_url}/models")
         self._beta = self._endpoint(re.sub(r"/(?:v1|beta)$", "", base_url) + "/beta")
 
     def readiness(self) -> Readiness:
@@ -133,6 +138,10 @@ class DeepSeek:
         if options.effort is not None and not _minds_effort(options):
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
+
+    async def listed(self) -> Sequence[Model]:
+        """As the Protocol says."""
+        return await openai_models(self._wire, self._list)
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. With a prefix it uses DeepSeek's beta address."""

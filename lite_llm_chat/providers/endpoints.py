@@ -54,6 +54,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     headers: dict[str, str] = {}
     models: list[_Model | str] = []
     first_piece_timeout_s: Seconds | None = None
+    lists: bool = True
     takes: list[str] | None = None
     names: dict[str, str] = {}
     thinking: Thinking = "none"
@@ -206,6 +207,7 @@ def _row(path: Path, entry: Entry) -> Vendor:
         habits=habits,
         headers={name.lower(): value for name, value in entry.headers.items()},  # ours are so
         first_piece_timeout_s=entry.first_piece_timeout_s,
+        lists=entry.lists,
         file=path.name,
     )
 

@@ -1,9 +1,11 @@
-"""One streamed answer of any dialect: asked for, read to its end, given back.
+"""One answer of any dialect, streamed or whole: asked for, read to its end, given back.
 
     payload ──POST──▶ vendor
                         │ bytes
     pieces ◀─ Decoder ◀─┤ 200: events, or one JSON body where events were wanted
     UpstreamError ◀─────┘ any other status: Endpoint.explain of the Refusal
+
+    fetched ──GET──▶ vendor ──▶ one JSON value, within bounds of size and time
 
 What is the same in every dialect stands here: blank lines before the answer, a web page in its
 place, one body instead of a stream, a rest between two readings, what may still come after the
@@ -26,6 +28,7 @@ from .frames import MAX_EVENT_BYTES
 from .refusal import read_refusal
 from .wire import Endpoint, Reply, Wire
 
+FETCH_S = 20.0  # for a whole document
 _MAX_NAME_CHARS = 200
 
 
@@ -145,6 +148,29 @@ def _name(said: str) -> str:
     if short.isprintable():
         return short
     return "".join(char if char.isprintable() else "\ufffd" for char in short)
+
+
+async def fetched(wire: Wire, endpoint: Endpoint) -> object:
+    """The JSON value that a GET is answered with, whole, within `FETCH_S` and `MAX_EVENT_BYTES`.
+    Raises UpstreamError."""
+    try:
+        async with asyncio.timeout(FETCH_S):
+            reply = await wire.get(endpoint)
+            try:
+                body = await _body(endpoint.who, reply, await _first(endpoint, reply))
+            finally:
+                reply.close()
+    except TimeoutError as error:
+        raise UpstreamError(
+            f"{endpoint.who} did not send the whole answer in time",
+            code="upstream_timeout",
+            status=504,
+            retryable=True,
+        ) from error
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise garbage(endpoint.who, "something that is no JSON") from error
 
 
 async def _first(endpoint: Endpoint, reply: Reply) -> bytes:

@@ -2,6 +2,7 @@
 
     Prompt ─▶ _payload ─▶ exchange (GeminiDecoder) ─▶ /v1beta/models/{model}:streamGenerateContent
                  └ generationConfig: what this generation of models takes
+    its list ─▶ /v1beta/models, page by page ─▶ Model …
     its error ─▶ _explain ─▶ UpstreamError
 
 Sources: SDK is google-genai 3.6.1 (November 2026); docs is ai.google.dev and Google Cloud's pages
@@ -9,6 +10,8 @@ as of autumn 2026; PA is pydantic-ai 2.68, whose profiles note what was tried li
 and October 2026; seen is what clients reported of the live API in 2025 and 2026.
 
     SDK   the key goes in x-goog-api-key; roles are user and model; system turns are apart
+    docs  GET /v1beta/models: pages of up to 1000, the next one by pageToken; a model has its name
+          below models/, displayName, inputTokenLimit, outputTokenLimit, supportedGenerationMethods
     docs  stopSequences: at most 5; seed and the token counts are 32 bit numbers
     docs  3.5 Flash-Lite, 3.6 Flash and later ignore temperature, topP and topK and may refuse
           them one day; their requests must not end with a turn of the model, so going on is
@@ -28,7 +31,7 @@ implicit one rewards what is sent here anyway, a history that only grows at its 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -38,9 +41,11 @@ from .base import Readiness, insist, keyed
 from .exchange import exchange
 from .gemini_stream import GeminiDecoder
 from .going_on import asked_to_go_on
+from .model_list import Entry, Fields, entries, live, may_chat, pages, replaced
 from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
+_LISTED = Fields(("name",), ("displayName",), ("inputTokenLimit",), ("outputTokenLimit",))
 _CONTEXT = 1_048_576  # tokens; docs, and genai-prices 0.2.3
 _MAX_OUTPUT = 65_536  # tokens, thoughts included; docs
 _MAX_STOPS = 5
@@ -96,9 +101,8 @@ def _model(model_id: str, name: str, description: str, max_output: int = _MAX_OU
     )
 
 
-# docs (deprecations and model pages, September to November 2026). Gemini 2.5 Pro and Flash are shut
-# down on 2026-12-01 and answered by others from then on, so they have no row.
-MODELS = (
+# docs (deprecations and model pages, September to November 2026).
+_ROWS = (
     _model("gemini-3.8-flash", "Gemini 3.8 Flash", "Google's latest Flash; thinks as it needs to"),
     _model("gemini-4-argon", "Gemini 4 Argon", "A frontier model; what it reads and says share 1M"),
     _model("gemini-4-carbon", "Gemini 4 Carbon", "For the hardest questions; slow and dear"),
@@ -110,6 +114,14 @@ MODELS = (
     _model("gemini-3.1-flash-lite", "Gemini 3.1 Flash-Lite", "Served until May 2027 at least"),
     _model("gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", "Does not think unless asked to"),
 )
+# docs (deprecations, November 2026). The two of 2.5 are routed to these by Google itself from that
+# day on; said here, so that thinking is spoken of in the words of the model that answers.
+_GONE = (
+    ("gemini-2.5-pro", "gemini-3.8-flash", "2026-12-01"),
+    ("gemini-2.5-flash", "gemini-3.5-flash-lite", "2026-12-01"),
+    ("gemini-3-pro-preview", "gemini-3.1-pro-preview", "2026-03-09"),
+)
+MODELS = (*_ROWS, *replaced(_ROWS, "Google", *_GONE))
 
 
 class Gemini:
@@ -127,7 +139,8 @@ class Gemini:
         self._api_key = (api_key or "").strip()
         base_url = base_url.strip().rstrip("/")
         self._base_url = re.sub(r"/v1(?:beta|alpha)?(?:/openai)?$", "", base_url)
-        self._endpoints = {model.id: self._endpoint(model.id) for model in MODELS}
+        self._endpoints = {model.id: self._endpoint(model.id) for model in _ROWS}
+        self._list = self._way_in("models?pageSize=1000")
 
     def readiness(self) -> Readiness:
         """By its key."""
@@ -147,6 +160,13 @@ class Gemini:
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
 
+    async def listed(self) -> Sequence[Model]:
+        """As the Protocol says: those that can generateContent, but for the makers of images,
+        speech and the like."""
+        found = await pages(self._wire, self._list, _next_page)
+        models = (model for page in found for model in _listed(page))
+        return [model for model in models if model and may_chat(model.id)]
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. With a prefix the model is asked to go on, in words."""
         insist(self.readiness())
@@ -163,13 +183,29 @@ class Gemini:
     def _endpoint(self, model: str) -> Endpoint:
         """The way to a model. Its id is one segment of the path, whatever it holds."""
         segment = quote(model, safe="", errors="replace")
+        return self._way_in(f"models/{segment}:streamGenerateContent?alt=sse")
+
+    def _way_in(self, place: str) -> Endpoint:
         return Endpoint(
             who=self.id,
-            url=f"{self._base_url}/v1beta/models/{segment}:streamGenerateContent?alt=sse",
+            url=f"{self._base_url}/v1beta/{place}",
             headers={"x-goog-api-key": self._api_key},
             explain=_explain,
             secret=self._api_key,
         )
+
+
+def _listed(page: object) -> Iterator[Model | None]:
+    whole = {"models": None, **page} if isinstance(page, dict) else page  # empty lists are left out
+    for entry in entries("gemini", whole, "models"):
+        methods, name = entry.get("supportedGenerationMethods"), entry.get("name")
+        if isinstance(methods, list) and "generateContent" in methods and isinstance(name, str):
+            yield live("gemini", {**entry, "name": _plain(name)}, _LISTED)
+
+
+def _next_page(page: Entry) -> str:
+    token = page.get("nextPageToken")
+    return f"pageToken={quote(token, safe='')}" if isinstance(token, str) and token else ""
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────

@@ -107,6 +107,9 @@ class Local:
             case _:
                 assert_never(self.state)
 
+    async def listed(self) -> None:
+        """There is no list: one model, the one on board."""
+
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:  # noqa: ARG002
         """llama.cpp takes every option but the two that are about thinking."""
         return tuple(name for name in options.given() if name not in _UNDERSTOOD)

@@ -2,6 +2,7 @@
 
     Prompt ─▶ _payload ─▶ exchange (OllamaDecoder) ─▶ OLLAMA_BASE_URL/api/chat
                  └ think, num_ctx, what may not be cut: Ollama's own rules
+    what is pulled ─▶ OLLAMA_BASE_URL/api/tags ─▶ Model …
     its error ─▶ _explain ─▶ UpstreamError
 
 Sources: "docs" is Ollama's own documentation, docs.ollama.com and docs/ in its repository, as of
@@ -11,6 +12,8 @@ October 2026; "code" is its server's source (server/routes.go, runner/, api/type
     docs   POST /api/chat, one JSON object a line, streamed unless told otherwise; options are in
            `options` under their own names; a model stays loaded for 5 minutes
     docs   think: true, false, or a level for models that have levels, as gpt-oss has
+    docs   GET /api/tags: what is on the machine, each with its name
+    code   … and, in 2026, its capabilities: an embedding model has no `completion`
     docs   cloud models have their largest window
     docs   errors are {"error": "…"} with a status, or a line of a stream under 200
     code   the headers of a stream come with its first line, so after the model was loaded
@@ -27,13 +30,14 @@ What a window is and which one is asked for stands in ollama_window.py.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness, insist, keyed
-from .exchange import exchange
+from .exchange import exchange, fetched
+from .model_list import Entry, Fields, entries, live, may_chat
 from .ollama_stream import OllamaDecoder
 from .ollama_window import Windows
 from .refusal import Mend, Refusal, explain
@@ -44,6 +48,7 @@ from .wire import Endpoint, Wire
 LOAD_TIMEOUT_S = 300.0
 
 _MEND = Mend(key_setting="OLLAMA_API_KEY", url_setting="OLLAMA_BASE_URL")
+_LISTED = Fields(("name", "model"))
 _EXAMPLE = "http://localhost:11434"
 _USUAL_PORT = ":11434"
 
@@ -114,6 +119,7 @@ class Ollama:
         self._api_key = (api_key or "").strip()
         self._base_url = _base_url(base_url or "")
         self._endpoint = self._way_in()
+        self._list = replace(self._endpoint, url=f"{self._base_url}/api/tags")
         self._windows = Windows()
 
     def readiness(self) -> Readiness:
@@ -132,6 +138,13 @@ class Ollama:
         without = _think(model, replace(options, effort=None))
         idle = options.effort is not None and _think(model, options) == without
         return ("effort",) if idle else ()
+
+    async def listed(self) -> Sequence[Model]:
+        """As the Protocol says: what was pulled and can chat. Windows are not asked for: that
+        would be a request for each model."""
+        found = entries(self.id, await fetched(self._wire, self._list), "models")
+        models = (live(self.id, entry, _LISTED) for entry in found if _completes(entry))
+        return [model for model in models if model and may_chat(model.id)]
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. A prefix is a last assistant message, which Ollama goes on from;
@@ -183,6 +196,11 @@ def _base_url(given: str) -> str:
     host, slash, path = url.partition("/")
     port = "" if re.search(r":\d+$", host) else _USUAL_PORT
     return f"http://{host}{port}{slash}{path}"
+
+
+def _completes(entry: Entry) -> bool:
+    able = entry.get("capabilities")
+    return not isinstance(able, list) or "completion" in able
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """The dialect of OpenAI's streamed chat completions, as many vendors really speak it.
 
     Prompt ─▶ base_payload + the vendor's fields ─▶ exchange (ChatDecoder) ─▶ pieces
+    base_url/models ─▶ model_list.openai_models ─▶ what it serves now
 
 A vendor is an `Endpoint` (where, with which headers, how it explains its errors) and a payload;
 nothing is inherited. One that is nothing but this dialect and its habits is a `Vendor`: a row.
@@ -9,7 +10,7 @@ nothing is inherited. One that is nothing but this dialect and its habits is a `
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from .chat_stream import ChatDecoder
 from .exchange import exchange
 from .going_on import asked_to_go_on
 from .habits import PLAIN, Habits, ignored, option_fields
+from .model_list import openai_models
 from .refusal import Mend, explain
 from .think import TagReader
 from .wire import Endpoint, Wire
@@ -94,8 +96,8 @@ class Vendor:
     """One vendor of this dialect as data. `base_url` ends where `/chat/completions` begins; of
     one that people run themselves (`self_run`) it is only the usual address, and there is none
     until `url_variable` gives one. `habits` hold for every model but those whose id a pattern of
-    `unlike` matches at its start. `file` is the name of the file that describes it, "" for our
-    own tables."""
+    `unlike` matches at its start. `lists` False: there is no `/models` beside the chat. `file` is
+    the name of the file that describes it, "" for our own tables."""
 
     id: str
     name: str
@@ -109,6 +111,7 @@ class Vendor:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     self_run: bool = False
     first_piece_timeout_s: float | None = None
+    lists: bool = True
     file: str = ""
 
     @property
@@ -155,6 +158,7 @@ class OpenAICompatible:
         self._api_key = (api_key or "").strip()
         self._base_url = (base_url or "").strip() or ("" if vendor.self_run else vendor.base_url)
         self._endpoint = _endpoint(vendor, self._base_url, self._api_key)
+        self._list = replace(self._endpoint, url=f"{self._base_url.rstrip('/')}/models")
 
     def readiness(self) -> Readiness:
         """Ready with an address, and with a key where one is needed."""
@@ -169,6 +173,10 @@ class OpenAICompatible:
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """What the habits of this model have no place for."""
         return ignored(self._vendor.habits_of(model), options)
+
+    async def listed(self) -> Sequence[Model] | None:
+        """As the Protocol says."""
+        return await openai_models(self._wire, self._list) if self._vendor.lists else None
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says; how it goes on from a prefix is one of its habits."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .habits import ALL, EFFORTS, FOUR, MAX_COMPLETION, PENALTIES, SEED, THREE, TOP_K, USUAL, Habits
+from .model_list import replaced
 from .openai_compatible import Vendor, known_models
 
 # How long a vendor may be silent whose models think without showing it. SDK: OpenAI's own client
@@ -143,17 +144,38 @@ _XAI = Habits(
     thinking_on="high",
     efforts=THREE,
 )
+_XAI_ROWS = known_models(
+    "xai",
+    ("grok-4.7", "Grok 4.7", 500_000, 500_000),
+    ("grok-4.3", "Grok 4.3", 1_000_000, 1_000_000),
+)
+# docs ("Grok Model Retirement on May 15, 2026"): all of them become 4.3, those that did not reason
+# with the effort `none`.
+_XAI_GONE = (
+    *replaced(
+        _XAI_ROWS,
+        "xAI",
+        ("grok-4-1-fast-reasoning", "grok-4.3", "2026-05-15"),
+        ("grok-4-fast-reasoning", "grok-4.3", "2026-05-15"),
+        ("grok-4-0709", "grok-4.3", "2026-05-15"),
+        ("grok-code-fast-1", "grok-4.3", "2026-05-15"),
+        ("grok-3", "grok-4.3", "2026-05-15"),
+    ),
+    *replaced(
+        _XAI_ROWS,
+        "xAI",
+        ("grok-4-1-fast-non-reasoning", "grok-4.3", "2026-05-15"),
+        ("grok-4-fast-non-reasoning", "grok-4.3", "2026-05-15"),
+        thinking=False,
+    ),
+)
 XAI = Vendor(
     "xai",
     "xAI",
     "Grok over xAI's API",
     "https://api.x.ai/v1",
     "XAI_API_KEY",
-    models=known_models(
-        "xai",
-        ("grok-4.7", "Grok 4.7", 500_000, 500_000),
-        ("grok-4.3", "Grok 4.3", 1_000_000, 1_000_000),
-    ),
+    models=(*_XAI_ROWS, *_XAI_GONE),
     # Clients: Grok 4 refuses stop and both penalties; it always thinks, but for 4.3.
     habits=_XAI,
     unlike=((r"grok-4\.3|grok-latest", replace(_XAI, efforts=FOUR)),),
@@ -198,6 +220,7 @@ DOUBAO = Vendor(
         thinking="thinking",
         efforts={**THREE, "minimal": "minimal"},
     ),
+    lists=False,  # not verified on this path
 )
 
 # SDK: efforts none, low, medium and high; `parsed` puts thoughts into `reasoning`. That GPT-OSS

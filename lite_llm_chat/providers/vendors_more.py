@@ -100,6 +100,7 @@ QWEN = Vendor(
         going_on="partial",
         going_on_thinks=False,
     ),
+    lists=False,  # docs, September 2026: only beside this path, at an address of the workspace
 )
 
 # SDK: seed, no penalties, efforts since GLM-5.2. Clients: GLM-5.3 always thinks and knows low,
@@ -124,6 +125,7 @@ ZHIPU = Vendor(
         (r"glm-5\.2", replace(_ZHIPU, thinking="thinking", efforts=ALL)),
         (r"glm-(?:4|5(?:\.1|[^.]|$))", replace(_ZHIPU, thinking="thinking", efforts={})),
     ),
+    lists=False,  # not in its SDK; not verified
 )
 
 TOGETHER = Vendor(

@@ -1,7 +1,8 @@
 """One HTTP exchange with a vendor, on the connections that all vendors share.
 
-    Wire.post(endpoint, body) ──▶ Reply.read ──▶ bytes ──▶ the dialect … Reply.close
-        └──────────────────────────┴── whatever goes wrong here leaves as UpstreamError
+    Wire.post(endpoint, body) ─┬─▶ Reply.read ──▶ bytes ──▶ the dialect … Reply.close
+    Wire.get(endpoint) ────────┘        │
+        └───────────────────────────────┴── whatever goes wrong here leaves as UpstreamError
 
 Four rules: no redirects, no proxy settings from the environment, no compression asked for, and
 no timer over the whole answer (the engine times the silence between pieces; here only the
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
@@ -53,8 +55,14 @@ class Endpoint:
 
     @cached_property
     def way(self) -> tuple[Origin, bytes]:
-        """Where to send a POST, and how it begins: all but its length. Raises UpstreamError for a
-        URL that is none, or for what no request can carry."""
+        """Where to send a POST, and how it begins: all but its length. Raises as `way_of`."""
+        return self.way_of("POST", "text/event-stream", {"content-type": "application/json"})
+
+    def way_of(
+        self, method: str, accept: str, more: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[Origin, bytes]:
+        """Where to send a request, and its head without the last line's end. Raises UpstreamError
+        for a URL that is none, or for what no request can carry."""
         try:
             origin, host, target = _place(self.url)
         except (ValueError, KeyError) as error:
@@ -67,14 +75,14 @@ class Endpoint:
             )
         headers = {
             "host": host,
-            "content-type": "application/json",
-            "accept": "text/event-stream",
+            **more,
+            "accept": accept,
             "accept-encoding": "identity",
             "user-agent": "lite-llm-chat",
             **self.headers,
         }
         fields = (f"{name}: {value}" for name, value in headers.items())
-        lines = [f"POST {target} HTTP/1.1", *fields]
+        lines = [f"{method} {target} HTTP/1.1", *fields]
         if any(not line.isprintable() for line in lines):
             raise _unreachable(
                 f"the address or the key of {self.who} holds a character that no request can"
@@ -109,17 +117,25 @@ class Wire:
         asked closes it. Raises UpstreamError."""
         origin, start = endpoint.way
         request = b"%b\r\ncontent-length: %d\r\n\r\n%b" % (start, len(body), body)
-        connection, head = await self._send(endpoint.who, origin, request)
-        self._open[connection] = origin
-        try:
-            return Reply(self, endpoint.who, connection, head)
-        except UpstreamError:  # it comes in an encoding that nobody asked for
-            self.done(connection)
-            raise
+        return await self._reply(endpoint.who, origin, request)
+
+    async def get(self, endpoint: Endpoint) -> Reply:
+        """The reply to one GET for JSON; as `post`."""
+        origin, start = endpoint.way_of("GET", "application/json")
+        return await self._reply(endpoint.who, origin, start + b"\r\n\r\n")
 
     def done(self, connection: Connection) -> None:
         """A reply is needed no more: its connection may serve again."""
         self._pool.keep(self._open.pop(connection), connection)
+
+    async def _reply(self, who: str, origin: Origin, request: bytes) -> Reply:
+        connection, head = await self._send(who, origin, request)
+        self._open[connection] = origin
+        try:
+            return Reply(self, who, connection, head)
+        except UpstreamError:  # it comes in an encoding that nobody asked for
+            self.done(connection)
+            raise
 
     async def _send(self, who: str, origin: Origin, request: bytes) -> tuple[Connection, Head]:
         try:

@@ -59,7 +59,8 @@ async def test_every_vendor_is_listed_and_says_what_it_lacks(settings: Settings)
         _, models = await product.call("GET", "/models")
         status, of_none = await product.call("GET", "/models?provider=vllm")
     rows = {row["id"]: row for row in listed}
-    assert list(rows) == ["deepseek", *registry.DIALECTS, *(row.id for row in TABLE), "local"]
+    table = (row.id for row in TABLE)
+    assert list(rows) == ["deepseek", *registry.DIALECTS, *table, "local"]
     assert all(row["supported"] for row in listed)
     assert [name for name, row in rows.items() if row["ready"]] == ["deepseek"]
     assert rows["openai"]["note"] == "set OPENAI_API_KEY in .env and restart"
@@ -144,7 +145,7 @@ async def test_an_endpoint_of_ones_own_answers_like_any_other(
     assert [model["id"] for model in models] == ["small"]
     said = "".join(frame.data.get("content", "") for frame in frames)
     assert (said, frames[-1].data) == (WORD, {"done": True})
-    request = vendor.requests[0]
+    request = vendor.chats[0]
     assert (request.headers["x-team"], request.headers["authorization"]) == (
         "blue",
         f"Bearer {KEY}",

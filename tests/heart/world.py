@@ -186,6 +186,9 @@ class Vendor:
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         return ()
 
+    async def listed(self) -> None:
+        return None
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         mine = self.calls.setdefault(prompt.options.seed or 0, [])
         now = self._loop.time()

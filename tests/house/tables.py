@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.providers": _ours("domain errors providers"),
     "lite_llm_chat.store": _ours("domain errors stamps store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
+    "lite_llm_chat.model_lists": _ours("domain errors catalog providers.base"),
     "lite_llm_chat.context": _ours("domain errors"),
     "lite_llm_chat.livelog": _ours("domain"),
     "lite_llm_chat.tail": _ours("domain livelog"),
@@ -43,11 +44,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.chat": _ours(
         "domain errors catalog context engine eventlog providers.base store tail turns"
     ),
-    "lite_llm_chat.api": _ours("domain errors catalog chat store api"),
+    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
-        "domain errors stamps config observe providers store catalog context eventlog engine"
-        " turns chat api drain housekeeping"
+        "domain errors stamps config observe providers store catalog context model_lists eventlog"
+        " engine turns chat api drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

@@ -55,7 +55,8 @@ class Vendor:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                _, _, length = head.lower().partition(b"content-length: ")
+                size = int(length.split(b"\r\n")[0]) if length else 0
                 self.requests.append(head + await reader.readexactly(size))
                 if self.script is not None:
                     await self.script(reader, writer)

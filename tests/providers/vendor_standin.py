@@ -2,7 +2,8 @@
 
     row ─▶ Dress (reasoning · usage · error) ─▶ VendorStandIn ◀──HTTP── OpenAICompatible
 
-It says "Hm." and then "Yes.", and counts 7, 3 and 2 tokens, each where this vendor puts it.
+It says "Hm." and then "Yes.", and counts 7, 3 and 2 tokens, each where this vendor puts it. What
+it serves is in `models`, the whole document.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class VendorStandIn:
     def __init__(self, dress: Dress) -> None:
         self.dress = dress
         self.refuse: int | None = None
+        self.models: object = {"object": "list", "data": []}
         self.requests: list[Request] = []
         self._server = Server(self._answer)
 
@@ -56,12 +58,18 @@ class VendorStandIn:
         """Its address, without a path."""
         return f"http://127.0.0.1:{self._server.port}"
 
+    @property
+    def chats(self) -> list[Request]:
+        """The questions among what was asked, oldest first."""
+        return [request for request in self.requests if request.method == "POST"]
+
     async def _answer(self, request: Request, exchange: Exchange) -> None:
         self.requests.append(request)
-        if self.refuse is not None:
-            body = json.dumps(self.dress.error).encode()
-            head = "HTTP/1.1 %d No\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-            exchange.send((head % (self.refuse, len(body))).encode() + body)
+        if self.refuse is not None or request.method == "GET":
+            document = self.models if self.refuse is None else self.dress.error
+            body = json.dumps(document).encode()
+            head = "HTTP/1.1 %d So\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            exchange.send((head % (self.refuse or 200, len(body))).encode() + body)
             return
         exchange.send(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"

@@ -350,3 +350,19 @@ async def test_a_stream_may_end_before_its_last_event(
 ) -> None:
     claude.play(Without("message_delta", then_over=True))
     assert (await told(sdk)).stop_reason is None
+
+
+async def test_its_list_is_read_page_by_page(
+    sdk: anthropic.AsyncAnthropic, claude: AnthropicStandIn
+) -> None:
+    models = [model async for model in sdk.models.list(limit=5)]
+    assert len(models) == len({model.id for model in models}) == 12
+    assert len(claude.requests) == 3
+    (haiku,) = [model for model in models if model.id == "claude-haiku-4-5-20251001"]
+    assert (haiku.lifecycle, haiku.max_input_tokens, haiku.max_tokens) == (
+        "active",
+        200_000,
+        64_000,
+    )
+    assert [model.id async for model in sdk.models.list()] == [model.id for model in models]
+    assert len(claude.requests) == 4

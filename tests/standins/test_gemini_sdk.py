@@ -201,3 +201,12 @@ async def test_what_gemini_refuses_is_refused(
 ) -> None:
     with pytest.raises(errors.ClientError, match=sentence):
         await streamed(client, **asked)
+
+
+async def test_its_list_is_read_page_by_page(client: Any, upstream: GeminiStandIn) -> None:
+    models = [model async for model in await client.list(config={"page_size": 5})]
+    assert len(models) == len({model.name for model in models}) == 14
+    assert len(upstream.requests) == 3
+    (flash,) = [model for model in models if model.name == f"models/{FLASH}"]
+    assert (flash.input_token_limit, flash.output_token_limit) == (1_048_576, 65_536)
+    assert "generateContent" in flash.supported_actions

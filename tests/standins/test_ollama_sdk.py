@@ -207,6 +207,7 @@ async def test_the_models_are_listed_and_shown(client: ollama.AsyncClient) -> No
         "gpt-oss:20b",
         "llama3.2:latest",
         "small:8k",
+        "bge-m3:latest",
     ]
     assert rows[0].details is not None
     assert rows[0].details.parameter_size == "5.1B"
