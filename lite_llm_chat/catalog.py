@@ -97,7 +97,7 @@ class Catalog:
     ) -> Choice:
         """Who answers when a provider, a model, both or neither are named. `home` is the
         session's provider and model, which fill in what is not named; a model alone is served by
-        the session's provider or the first other one that lists it. Raises Invalid
+        the session's provider or the first other one that has a row of it. Raises Invalid
         `unknown_provider` or `unknown_model`."""
         usual = home[0] if home else self.default_provider
         if provider is None:
@@ -131,9 +131,14 @@ class Catalog:
         )
 
     def _provider_of(self, model: str, usual: str) -> str:
-        """Who lists a model, the usual provider first; the usual one also if nobody does."""
-        for provider in (usual, *self._models):
-            if model in self._models.get(provider, ()):
+        """Whose a model is: the usual provider's, if it lists it or may have any, being a server
+        that one runs oneself; else the first one's that has a row of it; else the usual one's.
+        What was learnt of others decides nothing: a question must not go elsewhere because
+        somebody has looked at the models."""
+        if model in self._models.get(usual, ()) or not self._rows.get(usual, (model,)):
+            return usual
+        for provider, rows in self._rows.items():
+            if any(row.id == model for row in rows):
                 return provider
         return usual
 

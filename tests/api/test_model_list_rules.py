@@ -205,3 +205,33 @@ async def test_close_ends_what_is_under_way_and_is_quiet() -> None:
     await lists.close()
     await caller
     assert catalog.list() == []
+
+
+def catalog(default: str) -> Catalog:
+    """A vendor with a row, one with another, and a server of one's own that lists nothing."""
+    rows = {"acme": (row("a"),), "other": (row("b"),), "cellar": ()}
+    return Catalog(rows, open_ended=frozenset(rows), default_provider=default)
+
+
+@pytest.mark.parametrize(
+    ("default", "model", "provider"),
+    [
+        ("acme", "a", "acme"),
+        ("acme", "b", "other"),
+        ("acme", "unheard-of", "acme"),
+        ("cellar", "b", "cellar"),
+        ("cellar", "unheard-of", "cellar"),
+    ],
+)
+def test_a_model_without_a_provider_goes_to_whom_it_is_known_of(
+    default: str, model: str, provider: str
+) -> None:
+    assert catalog(default).choose(None, model).provider == provider
+
+
+def test_a_list_that_somebody_looked_at_sends_no_question_to_another_vendor() -> None:
+    known = catalog("acme")
+    known.learn("other", [seen("new")])
+    assert known.choose(None, "new").provider == "acme"
+    known.learn("acme", [seen("b")])
+    assert known.choose(None, "b").provider == "acme"

@@ -250,7 +250,7 @@ async def test_a_server_of_ones_own_has_a_default_model_once_its_list_is_known(
     assert body["model"] == "qwen"
 
 
-async def test_a_model_alone_is_answered_by_who_lists_it(
+async def test_a_question_goes_to_no_other_vendor_because_somebody_saw_its_list(
     launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with OllamaStandIn() as ollama:
@@ -258,7 +258,11 @@ async def test_a_model_alone_is_answered_by_who_lists_it(
         product = await launch()
         await shown(product, "ollama")
         asked = {"messages": [{"role": "user", "content": "Hi"}], "stream": False}
-        status, answer = await product.call("POST", "/chat", {**asked, "model": "small:8k"})
+        status, problem = await product.call("POST", "/chat", {**asked, "model": "small:8k"})
+        assert (status, problem["code"]) == (502, "provider_unknown_model")
+        assert ollama.chats == []
+        named = {**asked, "provider": "ollama", "model": "small:8k"}
+        status, answer = await product.call("POST", "/chat", named)
     assert (status, answer["message"]["provider"]) == (200, "ollama")
 
 
