@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
@@ -192,13 +192,25 @@ def default_provider(settings: Settings) -> str:
     return settings.default_provider or ("deepseek" if settings.deepseek_api_key else "local")
 
 
-def who_answers(app: Application) -> tuple[str, str]:
-    """Of a started application: who answers when nobody is named, and what is in its way
-    ("" for nothing)."""
+class Answering(NamedTuple):
+    """Who answers when nobody is named, what is in its way ("" for nothing), and the ids of those
+    who would answer if they were named."""
+
+    usual: str
+    trouble: str
+    others: tuple[str, ...]
+
+
+def who_answers(app: Application) -> Answering:
+    """Of a started application."""
     parts: Parts = app.framework.state.parts
-    one = next(one for one in parts.chat.providers() if one.is_default)
-    trouble = "" if one.readiness.ready else one.readiness.note
-    return f"{one.name}: {one.description}", trouble
+    everyone = parts.chat.providers()
+    usual = next(one for one in everyone if one.is_default)
+    trouble = "" if usual.readiness.ready else usual.readiness.note
+    if not (trouble or parts.chat.models(usual.id)):
+        trouble = "it has no default model: name one in every question"
+    others = tuple(one.id for one in everyone if one.readiness.ready and not one.is_default)
+    return Answering(f"{usual.name}: {usual.description}", trouble, others)
 
 
 def _wants_local(settings: Settings) -> bool:

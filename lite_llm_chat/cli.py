@@ -22,7 +22,7 @@ from pathlib import Path
 
 import uvicorn
 
-from .app import create_app, who_answers
+from .app import Answering, create_app, who_answers
 from .config import Settings, load_settings
 from .errors import StartupError
 from .store.backup import BackupError, back_up, restore
@@ -122,7 +122,7 @@ def serve(settings: Settings) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
     )
-    server = _Server(config, lambda: _greeting(settings, listener, *who_answers(app)))
+    server = _Server(config, lambda: _greeting(settings, listener, who_answers(app)))
     try:
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the reason was said before
             server.run(sockets=[listener])
@@ -176,7 +176,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greeting(settings: Settings, listener: socket.socket, answers: str, trouble: str) -> str:
+def _greeting(settings: Settings, listener: socket.socket, who: Answering) -> str:
     port = listener.getsockname()[1]
     shown = "localhost" if _is_loopback(settings.host) else settings.host
     base = f"http://{shown}:{port}"
@@ -186,10 +186,12 @@ def _greeting(settings: Settings, listener: socket.socket, answers: str, trouble
         "",
         f"  address    {base}",
         f"  API docs   {base}/docs",
-        f"  answers    {answers}",
+        f"  answers    {who.usual}",
     ]
-    if trouble:
-        lines.append(f"  caution    it cannot answer yet: {trouble}")
+    if who.trouble:
+        lines.append(f"  caution    it cannot answer yet: {who.trouble}")
+    if who.others:
+        lines.append(f"  on demand  {', '.join(who.others)} (DEFAULT_PROVIDER makes one the usual)")
     if not settings.deepseek_api_key and settings.default_provider in (None, "local"):
         lines.append("  DeepSeek   set DEEPSEEK_API_KEY in .env and restart")
     if not _is_loopback(settings.host):

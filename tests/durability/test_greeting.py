@@ -45,3 +45,21 @@ async def test_without_any_key_the_model_on_board_is_still_the_default(tmp_path:
     async with Server("main", tmp_path, deepseek_api_key="") as server:
         assert "answers    Local model: " in server.output
         assert f"DeepSeek   {HINT}\n" in server.output
+
+
+async def test_vendors_that_are_ready_are_named_though_another_one_answers(tmp_path: Path) -> None:
+    keys = {"anthropic_api_key": "canary-0123456789", "ollama_base_url": "http://127.0.0.1:9"}
+    async with Server("main", tmp_path, deepseek_api_key="", local_model="off", **keys) as server:
+        assert "on demand  anthropic, ollama (DEFAULT_PROVIDER" in server.output
+        assert "canary" not in server.output
+
+
+async def test_a_server_of_ones_own_without_a_default_model_is_a_caution(tmp_path: Path) -> None:
+    async with Server(
+        "main",
+        tmp_path,
+        deepseek_api_key="",
+        default_provider="vllm",
+        vllm_base_url="http://127.0.0.1:9/v1",
+    ) as server:
+        assert "it has no default model: name one in every question" in server.output
