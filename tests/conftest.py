@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import hypothesis
 import pytest
 import uvicorn
 from pydantic import SecretStr
@@ -33,6 +34,11 @@ from lite_llm_chat.web import Connection
 from standins.deepseek import DeepSeekStandIn
 
 KEY = "sk-stand-in-0123456789abcdef"
+
+# How long an example takes says more of the machine than of the product.
+_usual = hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name())
+hypothesis.settings.register_profile("untimed", _usual, deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 class QuietServer(uvicorn.Server):
