@@ -3,7 +3,8 @@
     settle()    run whatever can run at this moment, threads included
     advance(s)  move the clock from timer to timer, and settle at each
     finish(c)   run a coroutine that needs no timer, to its result
-    dice        if set: what is ready at the same moment runs in an order that they decide
+    dice        if set: what is ready at the same moment runs in an order that they decide,
+                unless a thread works for the loop
 
 The loop is asyncio's own. Its selector sees when it is asked to sleep: nothing is ready then. If a
 thread still works for the loop it sleeps until that thread reports; else it stops instead.
@@ -77,7 +78,7 @@ class Clockwork(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready = self._ready  # type: ignore[attr-defined]  # asyncio's own
-        if self.dice is not None and len(ready) > 1:
+        if self.dice is not None and not self.outside and len(ready) > 1:
             shuffled = list(ready)
             self.dice.shuffle(shuffled)
             ready.clear()

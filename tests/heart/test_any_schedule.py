@@ -31,6 +31,8 @@ class Shuffled(History):
 
     @initialize(throw=st.integers(0, 2**32))
     def nobody_keeps_his_turn(self, throw: int) -> None:
+        self.world.at_once = True  # a thread's report would come at a turn of its own
+        self.witness.kill()
         self.world.loop.dice = Random(throw)
 
     @precondition(lambda self: self.world.disk.mode == "flows")

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import Queue
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.exc import OperationalError
@@ -30,6 +31,7 @@ from lite_llm_chat.errors import StorageUnavailable, UpstreamError
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.housekeeping import recover
 from lite_llm_chat.providers.base import Provider, Readiness
+from lite_llm_chat.store import database
 from lite_llm_chat.store.database import Connection, Database
 from lite_llm_chat.store.location import Location
 
@@ -61,11 +63,16 @@ class Disk(Database):
     before   they wait, undone           refuses  each is refused
     after    they are done, untold       loses    each is begun, told early, and then refused
     once     the next is done; then `before`
+
+    With `at_once` no thread works for it, so that a schedule is a matter of the loop alone.
     """
 
-    def __init__(self, loop: Clockwork, path: Path) -> None:
+    def __init__(self, loop: Clockwork, path: Path, *, at_once: bool = False) -> None:
         super().__init__(Location(path), durable=False)
         self._loop = loop
+        self._at_once = at_once
+        self._writer: Queue[Connection] = Queue()  # its connection, from its thread
+        self._connection: Connection | None = None
         self._open = asyncio.Event()
         self._open.set()
         self.mode: Mode = "flows"
@@ -81,9 +88,48 @@ class Disk(Database):
             self.flows_since = self._loop.time()
         self.mode = mode
 
+    def _serve_group(self, conn: Connection) -> bool:
+        if not self._at_once:
+            return super()._serve_group(conn)
+        self._writer.put(conn)
+        self._queue.get()  # nothing but the end
+        return False
+
     async def read(self, work: Callable[[Connection], T]) -> T:
+        if self._at_once:
+            self._require_open()
+            return await self._done_here(self._view(), "DEFERRED", work)
         with self._loop.thread_works():
             return await super().read(work)
+
+    async def _stored(
+        self, work: Callable[[Connection], T], early: Callable[[T], None] | None
+    ) -> T:
+        """Written as a database does it."""
+        if not self._at_once:
+            with self._loop.thread_works():
+                return await super().write(work, early)
+        self._require_open()
+        if self._connection is None:
+            self._connection = self._writer.get()
+        return await self._done_here(self._connection, "IMMEDIATE", work, early)
+
+    async def _done_here(
+        self,
+        conn: Connection,
+        mode: Literal["DEFERRED", "IMMEDIATE"],
+        work: Callable[[Connection], T],
+        early: Callable[[T], None] | None = None,
+    ) -> T:
+        job = database._Job(work, self._loop.create_future())
+        if database._attempt(lambda: conn, [job], mode) is not None:
+            assert job.error is not None
+            raise job.error
+        result: T = job.result  # type: ignore[assignment]
+        if early is not None:
+            early(result)
+        await asyncio.sleep(0)
+        return result
 
     async def write(
         self, work: Callable[[Connection], T], early: Callable[[T], None] | None = None
@@ -100,8 +146,7 @@ class Disk(Database):
             self.turn("before")
         if self.mode in ("refuses", "loses"):
             return await self._refused(work, early if self.mode == "loses" else None)
-        with self._loop.thread_works():
-            result = await super().write(work, early)
+        result = await self._stored(work, early)
         if self.mode == "after":
             await self._open.wait()
         return result
@@ -116,8 +161,7 @@ class Disk(Database):
             raise OperationalError("COMMIT", {}, sqlite3.OperationalError("database is full"))
 
         try:
-            with self._loop.thread_works():
-                return await super().write(full)
+            return await self._stored(full, None)
         except StorageUnavailable:
             if early is not None and done:
                 early(done[0])
@@ -235,6 +279,7 @@ class World:
         self.loop = Clockwork()
         self.path = path
         self.vendor = Vendor(self.loop)
+        self.at_once = False  # whether the next process has a disk without threads
         self._made = 0
         self.start()
 
@@ -247,7 +292,7 @@ class World:
 
     def start(self) -> None:
         """A process of this file, recovered."""
-        self.disk = Disk(self.loop, self.path)
+        self.disk = Disk(self.loop, self.path, at_once=self.at_once)
         self.loop.finish(self.disk.open())
         self.log = EventLog(self.disk, self.now, interval_s=INTERVAL_S)
         self.engine = Engine(self.log, POLICY)
