@@ -40,7 +40,7 @@ from .store.database import Connection, Database
 from .tail import Tail
 
 MAX_INTERVAL_S = 0.25
-CROWD = 150  # more sources than this lengthen the time between two draws of each …
+CROWD = 135  # more sources than this lengthen the time between two draws of each …
 MOST_STRETCH = 3.0  # … at most so many times
 SLICE = 250  # sources drawn in one tick
 RETRY_S = 0.5
