@@ -32,11 +32,12 @@ from .api import errors, files, generations, sessions, status
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
+from .attempts import Policy
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
 from .drain import Drain
-from .engine import Engine, Policy
+from .engine import Engine
 from .errors import LiteError, StartupError
 from .eventlog import EventLog
 from .model_lists import ModelLists

@@ -1,8 +1,8 @@
 """Which of the history fits a model's window: history → what is sent, pure.
 
-Whole exchanges are dropped, oldest first: an answer never stands without its question. The system
-turns at the head and the last question always stay. Tokens are an estimate on the high side, for
-no tokenizer of any vendor is on board.
+Whole exchanges are dropped, oldest first: an answer never stands without its question, nor a
+tool's result without its call. The system turns at the head and the last question always stay.
+Tokens are an estimate on the high side, for no tokenizer of any vendor is on board.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from .domain import Turn
 
 TURN_OVERHEAD_TOKENS = 8  # role and separators, a little more than any known template takes
+
+PICTURE_TOKENS = 1600  # of one image: about what the most expensive vendors count
 
 
 def estimate_tokens(text: str) -> int:
@@ -36,7 +38,9 @@ def fit(turns: Sequence[Turn], max_tokens: int | None) -> tuple[tuple[Turn, ...]
 
 
 def _cost(turn: Turn) -> int:
-    return estimate_tokens(turn.content) + TURN_OVERHEAD_TOKENS
+    calls = sum(estimate_tokens(call.name + call.arguments) for call in turn.calls)
+    pictures = PICTURE_TOKENS * len(turn.pictures)
+    return estimate_tokens(turn.content) + calls + pictures + TURN_OVERHEAD_TOKENS
 
 
 def _next_question(talk: Sequence[Turn]) -> int | None:

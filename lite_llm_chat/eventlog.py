@@ -32,7 +32,7 @@ from datetime import datetime
 from math import ceil
 from typing import NamedTuple
 
-from .domain import Body, Ended, Event, Fault, Reasoning, Text
+from .domain import Body, Ended, Event, Fault, Inner
 from .errors import RuleBroken, StorageUnavailable
 from .livelog import LiveLog, Reader
 from .store import generations as rows
@@ -131,7 +131,7 @@ class EventLog:
         """How many logs are reserved or running."""
         return len(self._live)
 
-    def append(self, generation_id: str, body: Text | Reasoning) -> None:
+    def append(self, generation_id: str, body: Inner) -> None:
         """Let a piece wait for the next flush. Never blocks; see `beat`."""
         live = self._live.get(generation_id)
         if live is None or live.ending is not None:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from .domain import Ended, Event, Reasoning, Text
+from .domain import Ended, Event, Inner, Reasoning, Text, ToolCall, ToolResult
 
-_PIECES = (Text, Reasoning)
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
 EVENT_CHARS = 16 * 1024  # characters of one event: what a reader must be given in one go
 PAGE_CHARS = 16 * 1024  # characters that a reader is given at once
@@ -47,7 +46,7 @@ class LiveLog:
         self.numbered = 0  # events that have a number; 0 until the first ones are being committed
         self.opening = 0  # how many events its first commit holds, until that is told of
         self.begun = False  # True once its first piece is on its way to the disk
-        self.pending: list[tuple[type[Text] | type[Reasoning], list[str]]] = []
+        self.pending: list[tuple[type[Text] | type[Reasoning], list[str]] | Inner] = []
         self.pending_size = 0
         self.ending: Ended | None = None
         self.taken = False  # True once the ending is on its way to the disk
@@ -58,19 +57,25 @@ class LiveLog:
         self._waiting: list[asyncio.Future[bool]] = []  # readers, until the next publication
         self.over = False  # True once the end is committed, or the log was given up
 
-    def add(self, body: Text | Reasoning) -> None:
-        kind = type(body)
-        if self.pending and self.pending[-1][0] is kind:
-            self.pending[-1][1].append(body.text)
+    def add(self, body: Inner) -> None:
+        self.pending_size += _size(body)
+        if not isinstance(body, Text | Reasoning):
+            self.pending.append(body)
+            return
+        kind, last = type(body), self.pending[-1] if self.pending else None
+        if type(last) is tuple and last[0] is kind:
+            last[1].append(body.text)
         else:
             self.pending.append((kind, [body.text]))
-        self.pending_size += len(body.text)
 
     def take(self) -> list[Event]:
         """What waited, merged and numbered, the end excluded."""
-        merged: list[Text | Reasoning] = []
-        for kind, parts in self.pending:
-            text = "".join(parts)
+        merged: list[Inner] = []
+        for one in self.pending:
+            if not isinstance(one, tuple):
+                merged.append(one)
+                continue
+            kind, text = one[0], "".join(one[1])
             if len(text) <= EVENT_CHARS:
                 merged.append(kind(text))
             else:
@@ -203,5 +208,17 @@ def _page(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def _weight(event: Event) -> int:
-    body = event.body
-    return len(body.text) if isinstance(body, _PIECES) else 0
+    return _size(event.body)
+
+
+def _size(body: object) -> int:
+    """Characters of what a body says."""
+    match body:
+        case Text() | Reasoning():
+            return len(body.text)
+        case ToolCall():
+            return len(body.arguments)
+        case ToolResult():
+            return len(body.content)
+        case _:
+            return 0

@@ -19,27 +19,26 @@ from . import context
 from .catalog import Catalog, Choice
 from .domain import (
     LIVE,
-    Answer,
+    Attachment,
     Event,
     Generation,
     Message,
     Options,
+    Part,
     Prompt,
-    Reasoning,
     Said,
     Session,
     Started,
-    Text,
     Ticket,
-    Turn,
 )
 from .errors import Conflict, Invalid
-from .store import generations, idempotency, messages, sessions
+from .prompts import beginning_of, parts_of, turns_of
+from .store import files, generations, idempotency, messages, sessions
 from .store.database import Connection
 from .store.idempotency import Once
 from .store.messages import Place
+from .transcript import match_transcript, require_question, title_of
 
-TITLE_LENGTH = 60  # characters of a question that become a session's first title
 CONTINUABLE = ("interrupted", "cancelled", "failed")
 
 
@@ -127,7 +126,7 @@ def open_question(
         title = ask.title or title_of(ask.said)
         session = sessions.create(conn, title, plan.own.provider, plan.own.model, at)
     else:
-        _require_question(ask.said)  # what cannot be taken stops no answer
+        require_question(ask.said)  # what cannot be taken stops no answer
         _require_idle(conn, session.id)
         _remember_choice(conn, session, plan)
     branch = messages.branch(conn, session.leaf_id)
@@ -135,7 +134,7 @@ def open_question(
     place = Place.under(branch[common - 1]) if common else Place(session.id)
     history = list(branch[:common])
     for said in fresh:
-        history.append(messages.append(conn, place, said, at))
+        history.append(messages.append(conn, place, _new(conn, said), at))
         place = Place.under(history[-1])
     return _open(conn, plan, history, rules)
 
@@ -172,8 +171,7 @@ def open_continuation(
     session = sessions.get(conn, message.session_id)
     plan = _plan(_same_again(wish, message), session, rules, *stamp)
     _require_idle(conn, session.id)
-    prefix = Answer(text=message.content, reasoning=message.reasoning or "")
-    return _open(conn, plan, history, rules, prefix if prefix.text else None)
+    return _open(conn, plan, history, rules, message)
 
 
 # ── the parts they share ──────────────────────────────────────────────────────────────────────
@@ -241,15 +239,16 @@ def _open(
     plan: _Plan,
     history: Sequence[Message],
     rules: Rules,
-    prefix: Answer | None = None,
+    begun: Message | None = None,
 ) -> Opening:
-    """The placeholder, the generation, event 1 and the idempotency record; then the prompt."""
+    """The placeholder, the generation, event 1 and the idempotency record; then the prompt. An
+    answer that goes on begins with all of what was `begun`."""
     parent, at = history[-1], plan.at
-    empty = Said("assistant", "")
-    answer = messages.append(conn, Place.under(parent), empty, at, plan.generation_id)
-    turns, dropped = context.fit(
-        _turns(plan.wish.system_prompt, history), plan.choice.max_prompt_tokens
-    )
+    if begun is not None and not (begun.content or begun.calls):
+        begun = None
+    empty = messages.New("assistant", generation_id=plan.generation_id)
+    answer = messages.append(conn, Place.under(parent), empty, at)
+    prompt, dropped = _prompt(plan, history, begun)
     warnings = (*plan.wish.warnings, *_warnings(plan, rules, dropped))
     generation = Generation(
         plan.generation_id,
@@ -265,35 +264,40 @@ def _open(
     started = Started(
         parent.session_id, answer.id, plan.choice.provider, plan.choice.model, warnings
     )
-    events = _opening_events(plan.generation_id, started, prefix)
+    begins = () if begun is None else parts_of(begun)
+    events = _opening_events(plan.generation_id, started, begins)
     generations.open_log(conn, generation, events)
     sessions.move_leaf(conn, parent.session_id, answer.id, at)
     if plan.wish.once is not None:
         idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
     ticket = Ticket(parent.session_id, plan.generation_id, answer.id, warnings=warnings)
-    prompt = Prompt(plan.choice.served, turns, plan.options, prefix)
     return Opening(ticket, generation, prompt, events)
 
 
+def _prompt(plan: _Plan, history: Sequence[Message], begun: Message | None) -> tuple[Prompt, int]:
+    """What is asked, and how many of the oldest turns were left out."""
+    all_turns = turns_of(plan.wish.system_prompt, history)
+    prefix = None
+    if begun is not None:
+        prefix, said = beginning_of(begun)
+        all_turns += said
+    turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
+    tools = plan.options.tools or ()
+    return Prompt(plan.choice.served, turns, plan.options, prefix, tools), dropped
+
+
+def _new(conn: Connection, said: Said) -> messages.New:
+    """A message of a request as it is kept. Raises NotFound `file_not_found`."""
+    kept = [files.get(conn, file_id) for file_id in said.files]
+    parts = tuple(Attachment(one.id, one.name, one.media_type, one.size_bytes) for one in kept)
+    return messages.New(said.role, said.content, parts, said.call_id)
+
+
 def _opening_events(
-    generation_id: str, started: Started, prefix: Answer | None
+    generation_id: str, started: Started, begins: tuple[Part, ...]
 ) -> tuple[Event, ...]:
-    bodies: list[Started | Reasoning | Text] = [started]
-    if prefix is not None:
-        if prefix.reasoning:
-            bodies.append(Reasoning(prefix.reasoning))
-        bodies.append(Text(prefix.text))
+    bodies = [started, *(part for part in begins if not isinstance(part, Attachment))]
     return tuple(Event(generation_id, seq, body) for seq, body in enumerate(bodies, start=1))
-
-
-def _turns(system_prompt: str | None, history: Sequence[Message]) -> list[Turn]:
-    """The history as a prompt; answers that never said anything are left out."""
-    head = [Turn("system", system_prompt)] if system_prompt else []
-    return head + [
-        Turn(message.role, message.content, message.reasoning)
-        for message in history
-        if message.content or message.role != "assistant"
-    ]
 
 
 def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
@@ -308,52 +312,3 @@ def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
             f" window of {choice.model}"
         )
     return warnings
-
-
-def match_transcript(branch: Sequence[Message], said: Sequence[Said]) -> tuple[int, Sequence[Said]]:
-    """How much of the branch stays, and what is appended after it.
-
-    Without assistant messages everything is new. With them the body is a transcript: it must
-    match the branch from its start as far as its last assistant message; what follows the match
-    is new. Raises Invalid `transcript_mismatch` or `no_question`.
-    """
-    _require_question(said)
-    if all(one.role != "assistant" for one in said):
-        return len(branch), said
-    common = 0
-    for stored, one in zip(branch, said, strict=False):
-        if (stored.role, stored.content) != (one.role, one.content):
-            break
-        common += 1
-    fresh = said[common:]
-    if any(one.role == "assistant" for one in fresh):
-        raise Invalid(
-            f"message {common + 1} of the transcript is not what is stored: send only what is"
-            " new, or the stored messages unchanged",
-            code="transcript_mismatch",
-        )
-    if not fresh:
-        raise Invalid(
-            "every message of the transcript is stored already: send a new one, or regenerate"
-            " the last answer",
-            code="no_question",
-        )
-    return common, fresh
-
-
-def _require_question(said: Sequence[Said]) -> None:
-    if not said or said[-1].role != "user":
-        raise Invalid(
-            "the last message must be the user's: there is nothing to answer",
-            code="no_question",
-        )
-
-
-def title_of(said: Sequence[Said]) -> str:
-    """The first words of the first question, at most TITLE_LENGTH characters."""
-    question = next((one.content for one in said if one.role == "user"), "")
-    words = " ".join(question.split())
-    if len(words) <= TITLE_LENGTH:
-        return words or "New chat"
-    head = words[:TITLE_LENGTH]
-    return (head.rsplit(" ", 1)[0] if " " in head[20:] else head) + "…"

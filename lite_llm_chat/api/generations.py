@@ -23,8 +23,8 @@ After = Annotated[
 LastEventId = Annotated[str | None, Header(description="As `after`, and wins over it")]
 STREAM: dict[int | str, dict[str, object]] = {
     200: {
-        "description": "Numbered server-sent events: started, text, reasoning, ended, caught_up,"
-        " snapshot, shutdown",
+        "description": "Numbered server-sent events: started, text, reasoning, tool_call,"
+        " tool_result, approval, rerouted, seal, ended, caught_up, snapshot, shutdown",
         "content": {"text/event-stream": streams.NUMBERED_EVENTS},
     },
     **responses(404, 409, 422, 503),

@@ -7,12 +7,28 @@ noun ─▶ fields (a dict) ─┬─▶ … Out    the described shape, checked
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import msgspec
 from pydantic import BaseModel, PlainSerializer
 
-from ..domain import Fault, Generation, Listed, Message, Model, Session, Ticket, Usage
+from ..domain import (
+    Attachment,
+    Fault,
+    Generation,
+    Listed,
+    Message,
+    Model,
+    Part,
+    Reasoning,
+    Seal,
+    Session,
+    Text,
+    Ticket,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 
 Fields = dict[str, Any]
 
@@ -40,6 +56,7 @@ def usage_fields(usage: Usage) -> Fields:
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
         "total_tokens": usage.input + usage.output,
+        "estimated": usage.estimated,
     }
 
 
@@ -77,17 +94,49 @@ def message_fields(message: Message) -> Fields:
         "generation_id": message.generation_id,
         "usage": usage and usage_fields(usage),
         "error": fault and {"code": fault.code, "detail": fault.detail},
+        "tool_calls": [_call(call) for call in message.calls] or None,
+        "tool_call_id": message.call_id,
+        "parts": [part_fields(part) for part in message.parts if not isinstance(part, Seal)]
+        or None,
     }
 
 
+def _call(call: ToolCall) -> Fields:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def part_fields(part: Part) -> Fields:
+    """One part of a message, by its type."""
+    match part:
+        case Text():
+            return {"type": "text", "text": part.text}
+        case Reasoning():
+            return {"type": "reasoning", "text": part.text}
+        case ToolCall():
+            call = {"id": part.id, "name": part.name, "arguments": part.arguments}
+            return {"type": "tool_call", **call}
+        case ToolResult():
+            result = {"id": part.call_id, "content": part.content, "failed": part.failed}
+            return {"type": "tool_result", **result}
+        case Seal():
+            return {"type": "seal", "maker": part.maker}
+        case Attachment():
+            about = {"id": part.id, "name": part.name, "media_type": part.media_type}
+            return {"type": "attachment", **about, "size_bytes": part.size_bytes}
+        case _:
+            assert_never(part)
+
+
 class UsageOut(BaseModel):
-    """Tokens as the vendor counted them."""
+    """Tokens as the vendor counted them, or `estimated` by this server where it did not."""
 
     input_tokens: int
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
     total_tokens: int
+    estimated: bool = False
 
     @classmethod
     def of(cls, usage: Usage | None) -> UsageOut | None:
@@ -122,7 +171,8 @@ class SessionOut(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """A message. `status` is `completed` for everything a person wrote."""
+    """A message. `status` is `completed` for everything a person wrote. `parts` is what it is made
+    of in its order, where that is more than reasoning and then text."""
 
     id: int
     role: str
@@ -141,6 +191,9 @@ class MessageOut(BaseModel):
     generation_id: str | None
     usage: UsageOut | None
     error: FaultOut | None
+    tool_calls: list[Any] | None = None
+    tool_call_id: str | None = None
+    parts: list[dict[str, Any]] | None = None
 
     @classmethod
     def of(cls, message: Message) -> MessageOut:
@@ -181,7 +234,7 @@ class TicketOut(BaseModel):
 
 
 class GenerationOut(BaseModel):
-    """One attempt at an answer."""
+    """One attempt at an answer. `waiting`: a person has to allow a tool's call first."""
 
     id: str
     session_id: int
@@ -195,6 +248,7 @@ class GenerationOut(BaseModel):
     warnings: list[str]
     error: FaultOut | None
     cancel_requested: bool
+    waiting: bool
     created_at: Moment
     first_piece_at: Moment | None
     ended_at: Moment | None
@@ -216,6 +270,7 @@ class GenerationOut(BaseModel):
             warnings=list(generation.warnings),
             error=FaultOut.of(ended.fault if ended else None),
             cancel_requested=generation.cancel_requested,
+            waiting=generation.waiting,
             created_at=generation.created_at,
             first_piece_at=generation.first_piece_at,
             ended_at=generation.ended_at,

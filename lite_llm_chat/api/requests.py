@@ -6,7 +6,7 @@ Options, the others are named in the answer's `warnings`, and none is an error.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..domain import Options, Said
+from ..domain import Options, ResponseFormat, Said, Tool, ToolCall
 from .deps import LARGEST_ID
 
 
@@ -58,10 +58,25 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ul
 
 
 class TextPart(BaseModel):
-    """A part of a message's content; only text is taken."""
+    """A part of a message's content: text."""
 
     type: Literal["text"]
     text: Str
+
+
+class CallFunction(BaseModel):
+    """What is called, with its arguments as JSON text."""
+
+    name: Name
+    arguments: Str
+
+
+class CallIn(BaseModel):
+    """A call of an earlier answer, as it came."""
+
+    id: Name
+    type: Literal["function"] = "function"
+    function: CallFunction
 
 
 class SaidIn(BaseModel):
@@ -69,23 +84,36 @@ class SaidIn(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    role: Literal["user", "assistant", "system"]
-    content: Str | list[TextPart]
+    role: Literal["user", "assistant", "system", "tool"]
+    content: Str | list[TextPart] | None = None
+    tool_calls: Annotated[list[CallIn], Field(max_length=128)] | None = None
+    tool_call_id: Name | None = Field(None, description="Of a tool's message: the call's id")
 
     @field_validator("content")
     @classmethod
-    def _joined(cls, value: str | list[TextPart]) -> str:
-        return value if isinstance(value, str) else "".join(part.text for part in value)
+    def _joined(cls, value: str | list[TextPart] | None) -> str:
+        if value is None or isinstance(value, str):
+            return value or ""
+        return "".join(part.text for part in value)
 
     @model_validator(mode="after")
     def _asks(self) -> Self:
-        if self.role == "user" and not str(self.content).strip():
+        if self.role == "user" and not str(self.content or "").strip():
             raise ValueError("it is empty: there is nothing to answer")
+        if self.content is None and not (self.role == "assistant" and self.tool_calls):
+            raise ValueError("it has no content")
+        if (self.role == "tool") != (self.tool_call_id is not None):
+            raise ValueError("tool_call_id belongs to a message with role tool, and to no other")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls belong to a message with role assistant")
         return self
 
     def said(self) -> Said:
-        assert isinstance(self.content, str)
-        return Said(self.role, self.content)
+        calls = tuple(
+            ToolCall(one.id, one.function.name, one.function.arguments)
+            for one in self.tool_calls or ()
+        )
+        return Said(self.role, str(self.content or ""), calls, self.tool_call_id)
 
 
 class Thinking(BaseModel):
@@ -94,6 +122,71 @@ class Thinking(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["enabled", "disabled", "auto"]
+
+
+class FunctionIn(BaseModel):
+    """A function that the model may call."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    description: Str = ""
+    parameters: dict[str, Any] | None = Field(None, description="A JSON schema of its arguments")
+    strict: StrictBool | None = None
+
+
+class ToolIn(BaseModel):
+    """A tool of the caller's: calls of it end the answer, and results come back as messages."""
+
+    type: Literal["function"]
+    function: FunctionIn
+
+    def tool(self) -> Tool:
+        one = self.function
+        schema = one.parameters or {"type": "object", "properties": {}}
+        return Tool(one.name, one.description, schema, one.strict)
+
+
+class ChosenFunction(BaseModel):
+    """By its name."""
+
+    name: Name
+
+
+class ChosenTool(BaseModel):
+    """The one tool that has to be called."""
+
+    type: Literal["function"]
+    function: ChosenFunction
+
+
+class JsonSchemaIn(BaseModel):
+    """A schema for the whole text."""
+
+    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
+    schema_: dict[str, Any] = Field(alias="schema")
+    strict: StrictBool | None = None
+
+
+class FormatIn(BaseModel):
+    """What the text has to be."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaIn | None = None
+
+    @model_validator(mode="after")
+    def _has_schema(self) -> Self:
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            raise ValueError("json_schema goes with the type json_schema, and with no other")
+        return self
+
+    def format(self) -> ResponseFormat | None:
+        if self.type == "text":
+            return None
+        if self.json_schema is None:
+            return ResponseFormat("json_object")
+        one = self.json_schema
+        return ResponseFormat("json_schema", one.name, one.schema_, one.strict)
 
 
 class AnswerIn(BaseModel):
@@ -119,6 +212,12 @@ class AnswerIn(BaseModel):
     thinking: StrictBool | Thinking | None = None
     enable_thinking: StrictBool | None = None
     reasoning_effort: Effort | None = None
+    tools: Annotated[list[ToolIn], Field(max_length=128)] | None = Field(
+        None, description="Functions that the model may call"
+    )
+    tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
+    parallel_tool_calls: StrictBool | None = None
+    response_format: FormatIn | None = Field(None, description="What the text has to be")
     system_prompt: Str | None = Field(None, description="Put before the messages, not stored")
     on_active: Literal["auto", "reject", "enqueue", "interrupt"] = Field(
         "auto", description="What to do if this session is being answered already"
@@ -141,7 +240,25 @@ class AnswerIn(BaseModel):
             presence_penalty=self.presence_penalty,
             thinking=self._thinking(),
             effort=self.reasoning_effort,
+            tools=tuple(one.tool() for one in self.tools) if self.tools else None,
+            tool_choice=self._choice() if self.tools else None,
+            parallel_tool_calls=self.parallel_tool_calls if self.tools else None,
+            response_format=self.response_format.format() if self.response_format else None,
         )
+
+    @model_validator(mode="after")
+    def _knows_its_tools(self) -> Self:
+        names = [one.function.name for one in self.tools or ()]
+        if len(names) != len(set(names)):
+            raise ValueError("two tools have the same name")
+        if isinstance(self.tool_choice, ChosenTool) and self.tool_choice.function.name not in names:
+            raise ValueError(f"tool_choice names {self.tool_choice.function.name!r}, not in tools")
+        return self
+
+    def _choice(self) -> str | None:
+        if isinstance(self.tool_choice, ChosenTool):
+            return f"tool:{self.tool_choice.function.name}"
+        return self.tool_choice
 
     def _thinking(self) -> bool | None:
         match self.thinking:

@@ -19,7 +19,21 @@ from typing import Protocol, TypeVar, assert_never
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..domain import Body, Ended, Event, Message, Reasoning, Started, Text
+from ..domain import (
+    Approval,
+    Attachment,
+    Body,
+    Ended,
+    Event,
+    Message,
+    Reasoning,
+    Rerouted,
+    Seal,
+    Started,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from .replies import UsageOut
 
 T = TypeVar("T")
@@ -65,6 +79,34 @@ def named(name: str, value: Mapping[str, object], frame_id: str = "") -> bytes:
     return f"{head}event: {name}\ndata: {dump(value)}\n\n".encode()
 
 
+# ── what both dialects say the same ───────────────────────────────────────────────────────────
+
+_NAMES = {
+    ToolCall: "tool_call",
+    ToolResult: "tool_result",
+    Approval: "approval",
+    Rerouted: "rerouted",
+    Seal: "seal",
+}
+
+
+def inner_fields(body: ToolCall | ToolResult | Approval | Rerouted | Seal) -> dict[str, object]:
+    """The data of an event that is neither text nor an end. What is in a seal is the vendor's."""
+    match body:
+        case ToolCall():
+            return {"id": body.id, "name": body.name, "arguments": body.arguments}
+        case ToolResult():
+            return {"id": body.call_id, "content": body.content, "failed": body.failed}
+        case Approval():
+            return {"id": body.call_id, "state": body.state}
+        case Rerouted():
+            return {"provider": body.provider, "model": body.model, "reason": body.reason}
+        case Seal():
+            return {"maker": body.maker}
+        case _:
+            assert_never(body)
+
+
 # ── the plain dialect ─────────────────────────────────────────────────────────────────────────
 
 
@@ -84,6 +126,10 @@ def plain(event: Event) -> bytes:
                     "message_id": body.message_id,
                 }
             )
+        case ToolCall() | ToolResult() | Approval() | Rerouted():
+            return data({_NAMES[type(body)]: inner_fields(body)})
+        case Seal():
+            return b""
         case Ended(status="completed"):
             return data({"done": True})
         case Ended():
@@ -96,10 +142,11 @@ def plain(event: Event) -> bytes:
 def plain_snapshot(message: Message, started: Started, ended: Ended) -> bytes:
     """A whole answer at once, for a log that was pruned."""
     bodies: list[Body] = [started]
-    if message.reasoning:
-        bodies.append(Reasoning(message.reasoning))
-    if message.content:
-        bodies.append(Text(message.content))
+    if message.parts:
+        bodies += [part for part in message.parts if not isinstance(part, Attachment)]
+    else:
+        bodies += [Reasoning(message.reasoning)] if message.reasoning else []
+        bodies += [Text(message.content)] if message.content else []
     bodies.append(ended)
     events = (Event(message.generation_id or "", 0, body) for body in bodies)
     return b"".join(map(plain, events))
@@ -134,6 +181,8 @@ def numbered(event: Event, scope: str = "") -> bytes:
                 "warnings": list(body.warnings),
             }
             return named("started", started, frame_id)
+        case ToolCall() | ToolResult() | Approval() | Rerouted() | Seal():
+            return named(_NAMES[type(body)], inner_fields(body), frame_id)
         case Ended():
             return named("ended", _ending(body), frame_id)
         case _:

@@ -35,10 +35,19 @@ def _event(shapes: list[Schema], names: list[str] | None = None) -> Schema:
 _IDS = {"session_id": COUNT, "generation_id": TEXT, "message_id": COUNT}
 _SAID = [_shape({"content": TEXT}), _shape({"reasoning": TEXT})]
 
+_CALL = _shape({"id": TEXT, "name": TEXT, "arguments": TEXT})
+_RESULT = _shape({"id": TEXT, "content": TEXT, "failed": {"type": "boolean"}})
+_APPROVAL = _shape({"id": TEXT, "state": TEXT})
+_REROUTED = _shape({"provider": TEXT, "model": TEXT, "reason": TEXT})
+
 PLAIN_EVENTS = _event(
     [
         _shape(_IDS),
         *_SAID,
+        _shape({"tool_call": _CALL}),
+        _shape({"tool_result": _RESULT}),
+        _shape({"approval": _APPROVAL}),
+        _shape({"rerouted": _REROUTED}),
         _shape({"done": {"const": True}}),
         _shape({"error": TEXT, "code": TEXT}),
     ]
@@ -47,10 +56,28 @@ NUMBERED_EVENTS = _event(
     [
         _shape({**_IDS, "provider": TEXT, "model": TEXT, "warnings": {"type": "array"}}),
         *_SAID,
+        _CALL,
+        _RESULT,
+        _APPROVAL,
+        _REROUTED,
+        _shape({"maker": TEXT}),
         _shape({"status": TEXT, "finish_reason": ANY, "usage": ANY, "error": ANY}),
         _shape({"seq": COUNT}),
         {"$ref": "#/components/schemas/MessageOut"},
         _shape({"code": TEXT, "detail": TEXT}),
     ],
-    ["started", "text", "reasoning", "ended", "caught_up", "snapshot", "shutdown"],
+    [
+        "started",
+        "text",
+        "reasoning",
+        "tool_call",
+        "tool_result",
+        "approval",
+        "rerouted",
+        "seal",
+        "ended",
+        "caught_up",
+        "snapshot",
+        "shutdown",
+    ],
 )

@@ -28,6 +28,7 @@ from dataclasses import replace
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import UpstreamError
 from .base import Readiness, insist, keyed
+from .functions import function_tools
 from .model_list import openai_models
 from .openai_compatible import base_payload, converse, given_options
 from .refusal import Mend, Refusal, explain, too_long
@@ -192,7 +193,7 @@ def _payload(prompt: Prompt) -> dict[str, object]:
         low, high = _TOP_P_THINKING if thinks else (0.01, 1.0)
         payload["top_p"] = min(max(options.top_p, low), high)
     if prompt.tools:
-        payload["tools"] = list(prompt.tools)
+        payload["tools"] = function_tools(prompt.tools)
     payload["messages"] = _messages(prompt, thinks)
     return payload
 

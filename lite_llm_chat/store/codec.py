@@ -1,19 +1,34 @@
 """Values ↔ the text that a row keeps.
 
 A Text or Reasoning event is stored as the bare text itself, so that a log can be read with any
-SQLite shell and costs no quoting; everything else is JSON of the noun's fields. A value that does
-not read as one of ours is damage: StorageUnavailable, never a guess.
+SQLite shell and costs no quoting; everything else is JSON of the noun's fields. The parts of a
+message are a JSON list of the same pairs. A value that does not read as one of ours is damage:
+StorageUnavailable, never a guess.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar
 
 import msgspec
 
-from ..domain import Body, Ended, Options, Reasoning, Started, Text
+from ..domain import (
+    Approval,
+    Attachment,
+    Body,
+    Ended,
+    Options,
+    Part,
+    Reasoning,
+    Rerouted,
+    Seal,
+    Started,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ..errors import StorageUnavailable
 
 T = TypeVar("T")
@@ -39,7 +54,6 @@ def damaged() -> StorageUnavailable:
     )
 
 
-_decode_started = _reader(msgspec.json.Decoder(Started).decode)
 _decode_ended = _reader(msgspec.json.Decoder(Ended).decode)
 _decode_options = _reader(msgspec.json.Decoder(Options).decode)
 _decode_strings = _reader(msgspec.json.Decoder(tuple[str, ...]).decode)
@@ -48,35 +62,63 @@ _decode_strings = _reader(msgspec.json.Decoder(tuple[str, ...]).decode)
 _from_iso = datetime.fromisoformat
 _decode_moment = _reader(lambda text: _from_iso(text).replace(tzinfo=UTC))
 
+# Kinds whose data is JSON; the two that are bare text stand in the functions below.
+_KINDS: dict[type, str] = {
+    Started: "started",
+    ToolCall: "tool_call",
+    Seal: "seal",
+    ToolResult: "tool_result",
+    Approval: "approval",
+    Rerouted: "rerouted",
+    Ended: "ended",
+    Attachment: "attachment",
+}
+_DECODERS: dict[str, Callable[[str], Any]] = {
+    name: _reader(msgspec.json.Decoder(kind).decode) for kind, name in _KINDS.items()
+}
+_decode_pairs = _reader(msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode)
 
-def body_to_row(body: Body) -> tuple[str, str]:
+
+def body_to_row(body: Body | Attachment) -> tuple[str, str]:
     """A body as (kind, data)."""
-    match body:
-        case Text():
-            return "text", body.text
-        case Reasoning():
-            return "reasoning", body.text
-        case Started():
-            return "started", _encode(body).decode()
-        case Ended():
-            return "ended", _encode(body).decode()
-        case _:
-            assert_never(body)
+    if isinstance(body, Text):
+        return "text", body.text
+    if isinstance(body, Reasoning):
+        return "reasoning", body.text
+    return _KINDS[type(body)], _encode(body).decode()
 
 
 def row_to_body(kind: str, data: str) -> Body:
     """The inverse of `body_to_row`. Raises StorageUnavailable for what this version never wrote."""
-    match kind:
-        case "text":
-            return Text(data)
-        case "reasoning":
-            return Reasoning(data)
-        case "started":
-            return _decode_started(data)
-        case "ended":
-            return _decode_ended(data)
-        case _:
-            raise damaged()
+    body = _row_to_any(kind, data)
+    if isinstance(body, Attachment):
+        raise damaged()
+    return body
+
+
+def _row_to_any(kind: str, data: str) -> Body | Attachment:
+    if kind == "text":
+        return Text(data)
+    if kind == "reasoning":
+        return Reasoning(data)
+    decode = _DECODERS.get(kind)
+    if decode is None:
+        raise damaged()
+    return decode(data)  # type: ignore[no-any-return]
+
+
+def parts_to_text(parts: tuple[Part, ...]) -> str | None:
+    """None for no parts."""
+    return _encode([body_to_row(part) for part in parts]).decode() if parts else None
+
+
+def text_to_parts(text: str | None) -> tuple[Part, ...]:
+    if text is None:
+        return ()
+    parts = tuple(_row_to_any(kind, data) for kind, data in _decode_pairs(text))
+    if any(isinstance(part, Started | Ended | Approval | Rerouted) for part in parts):
+        raise damaged()
+    return parts  # type: ignore[return-value]
 
 
 def moment_to_text(at: datetime) -> str:

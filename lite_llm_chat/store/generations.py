@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
-from ..domain import Body, Ended, Event, Generation, fold
+from ..domain import Body, Ended, Event, Generation, Rerouted, Usage, fold
 from ..errors import NotFound
 from . import messages as message_rows
 from . import sessions as session_rows
@@ -40,7 +40,7 @@ EVENT_PAGE_CHARS = 16 * 1024  # … or as many as have so much text, at least on
 _LIVE = "status IN ('queued', 'running')"
 _GENERATIONS = (
     "SELECT id, session_id, message_id, provider, model, status, options, created_at, warnings,"
-    " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged FROM generations"
+    " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged, waiting FROM generations"
 )
 _ONE = f"{_GENERATIONS} WHERE id = ?"
 _LIVE_IN = f"{_GENERATIONS} WHERE session_id = ? AND {_LIVE}"
@@ -56,9 +56,12 @@ _BEGIN = (
     " WHERE id = ? AND status = 'queued'"
 )
 _END = (
-    "UPDATE generations SET status = ?, ended = ?, ended_at = ?, last_seq = ?"
+    "UPDATE generations SET status = ?, ended = ?, ended_at = ?, last_seq = ?, waiting = 0,"
+    " input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, estimated = ?"
     f" WHERE id = ? AND {_LIVE} RETURNING message_id, session_id"
 )
+_REROUTE = "UPDATE generations SET provider = ?, model = ?, warnings = ? WHERE id = ?"
+_WAIT = f"UPDATE generations SET waiting = ? WHERE id = ? AND {_LIVE}"
 _CANCEL = f"UPDATE generations SET cancel_requested = 1 WHERE id = ? AND {_LIVE}"
 _READ = (
     "SELECT seq, kind, data FROM events WHERE generation_id = ? AND seq > ? ORDER BY seq LIMIT ?"
@@ -78,7 +81,7 @@ class Ending(NamedTuple):
 
 def _generation(row: Any) -> Generation:
     id_, session_id, message_id, provider, model, status, options, created, warnings, *rest = row
-    last_seq, first_piece, end_at, ended, cancel_requested, logged = rest
+    last_seq, first_piece, end_at, ended, cancel_requested, logged, waiting = rest
     return Generation(
         id_,
         session_id,
@@ -95,6 +98,7 @@ def _generation(row: Any) -> Generation:
         text_to_ended(ended),
         bool(cancel_requested),
         bool(logged),
+        bool(waiting),
     )
 
 
@@ -157,18 +161,38 @@ def begin(conn: Connection, generation_id: str, at: datetime) -> None:
 
 
 def end(conn: Connection, ending: Ending) -> None:
-    """Leave `queued` or `running`, once: the last event, the message's whole text, the session's
-    `updated_at`. A generation that is gone (its session was deleted) is passed over."""
+    """Leave `queued` or `running`, once: the last event, the message's whole text, the tokens, the
+    session's `updated_at`, and who answered if that was somebody else. A generation that is gone
+    (its session was deleted) is passed over."""
     ended = ending.ended
     values = ended.status, ended_to_text(ended), moment_to_text(ending.at), ending.seq
-    left = first(conn, _END, (*values, ending.generation_id))
+    left = first(conn, _END, (*values, *_counts(ended.usage), ending.generation_id))
     if left is None:
         return
     message_id, session_id = left
     append(conn, [Event(ending.generation_id, ending.seq, ended)])
     answer = fold(bodies(conn, ending.generation_id))
-    message_rows.finish(conn, message_id, answer.text, answer.reasoning)
+    message_rows.finish(conn, message_id, answer)
+    if answer.rerouted is not None:
+        _reroute(conn, ending.generation_id, answer.rerouted)
     session_rows.touch(conn, session_id, ending.at)
+
+
+def _counts(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None, bool]:
+    if usage is None:
+        return None, None, None, None, False
+    return usage.input, usage.cached, usage.output, usage.reasoning, usage.estimated
+
+
+def _reroute(conn: Connection, generation_id: str, to: Rerouted) -> None:
+    warnings = (*get(conn, generation_id).warnings, to.reason)
+    values = to.provider, to.model, strings_to_text(warnings), generation_id
+    run(conn, _REROUTE, values)
+
+
+def wait(conn: Connection, generation_id: str, *, waiting: bool) -> None:
+    """Whether a live generation waits for a person; a terminal one is left as it is."""
+    run(conn, _WAIT, (waiting, generation_id))
 
 
 def end_now(conn: Connection, generation_id: str, ended: Ended, at: datetime) -> None:

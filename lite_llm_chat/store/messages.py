@@ -9,20 +9,28 @@ No function here changes what a message says, but `finish`, once, when its gener
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from ..domain import LIVE, Message, Said, fold
+from ..domain import LIVE, Answer, Attachment, Message, Part, Role, fold
 from ..errors import NotFound
 from .bare import first, run
-from .codec import moment_to_text, row_to_body, text_to_ended, text_to_moment
+from .codec import (
+    moment_to_text,
+    parts_to_text,
+    row_to_body,
+    text_to_ended,
+    text_to_moment,
+    text_to_parts,
+)
 
 _MESSAGES = (
     "SELECT m.id, m.session_id, m.parent_id, m.depth, m.role, m.content, m.created_at,"
-    " m.reasoning, m.generation_id, g.status, g.provider, g.model, g.ended"
+    " m.reasoning, m.generation_id, m.parts, m.call_id, g.status, g.provider, g.model, g.ended"
     " FROM chat_messages AS m LEFT JOIN generations AS g ON g.id = m.generation_id"
 )
 _ONE = f"{_MESSAGES} WHERE m.id = ?"
@@ -33,26 +41,23 @@ _BRANCH = (
     f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path)"
 )
 _DEPTH = itemgetter(3)  # of a row: to sort here is cheaper than to have SQLite copy the texts
-_SO_FAR = (
-    "SELECT kind, data FROM events"
-    " WHERE generation_id = ? AND kind IN ('text', 'reasoning') ORDER BY seq"
-)
+_SO_FAR = "SELECT kind, data FROM events WHERE generation_id = ? AND kind <> 'started' ORDER BY seq"
 _APPEND = (
     "INSERT INTO chat_messages"
-    " (session_id, parent_id, depth, role, content, created_at, generation_id)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    " (session_id, parent_id, depth, role, content, created_at, generation_id, parts, call_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
-_FINISH = "UPDATE chat_messages SET content = ?, reasoning = ? WHERE id = ?"
+_FINISH = "UPDATE chat_messages SET content = ?, reasoning = ?, parts = ? WHERE id = ?"
+_ATTACH = "INSERT INTO message_files (message_id, position, file_id) VALUES (?, ?, ?)"
 
 
 def _message(conn: Connection, row: Any) -> Message:
     (id_, session_id, parent_id, depth, role, content, created, reasoning) = row[:8]
-    generation_id, status, provider, model, end = row[8:]
-    moment = text_to_moment(created)
-    if generation_id is None:
-        return Message(id_, session_id, parent_id, depth, role, content, moment, reasoning)
-    if status in LIVE:
-        content, reasoning = _so_far(conn, generation_id)
+    generation_id, stored, call_id, status, provider, model, end = row[8:]
+    moment, parts = text_to_moment(created), text_to_parts(stored)
+    if generation_id is not None and status in LIVE:
+        answer = _so_far(conn, generation_id)
+        content, reasoning, parts = answer.text, answer.reasoning or None, answer.parts
     ended = text_to_ended(end)
     return Message(
         id_,
@@ -70,14 +75,15 @@ def _message(conn: Connection, row: Any) -> Message:
         ended.usage if ended else None,
         ended.fault if ended else None,
         ended.finish_reason if ended else None,
+        parts,
+        call_id,
     )
 
 
-def _so_far(conn: Connection, generation_id: str) -> tuple[str, str | None]:
+def _so_far(conn: Connection, generation_id: str) -> Answer:
     """What the log of a live generation holds: it is shown to readers, so it counts as said."""
     rows = run(conn, _SO_FAR, (generation_id,))
-    answer = fold(row_to_body(kind, data) for kind, data in rows)
-    return answer.text, answer.reasoning or None
+    return fold(row_to_body(kind, data) for kind, data in rows)
 
 
 def get(conn: Connection, message_id: int) -> Message:
@@ -109,26 +115,42 @@ class Place(NamedTuple):
         return cls(message.session_id, message.id, message.depth)
 
 
-def append(
-    conn: Connection, place: Place, said: Said, at: datetime, generation_id: str | None = None
-) -> Message:
+@dataclass(frozen=True, slots=True)
+class New:
+    """A message that is about to be kept."""
+
+    role: Role
+    content: str = ""
+    parts: tuple[Part, ...] = ()
+    call_id: str | None = None
+    generation_id: str | None = None
+
+
+def append(conn: Connection, place: Place, new: New, at: datetime) -> Message:
     """A new message at a place of the tree."""
     depth = place.depth + 1
-    values = place.session_id, place.parent_id, depth, said.role, said.content, moment_to_text(at)
-    [(message_id,)] = run(conn, _APPEND, (*values, generation_id))
+    values = place.session_id, place.parent_id, depth, new.role, new.content, moment_to_text(at)
+    extra = new.generation_id, parts_to_text(new.parts), new.call_id
+    [(message_id,)] = run(conn, _APPEND, (*values, *extra))
+    files = [part.id for part in new.parts if isinstance(part, Attachment)]
+    for position, file_id in enumerate(files):
+        run(conn, _ATTACH, (message_id, position, file_id))
     return Message(
         message_id,
         place.session_id,
         place.parent_id,
         depth,
-        said.role,
-        said.content,
+        new.role,
+        new.content,
         at,
-        status="completed" if generation_id is None else "queued",
-        generation_id=generation_id,
+        status="completed" if new.generation_id is None else "queued",
+        generation_id=new.generation_id,
+        parts=new.parts,
+        call_id=new.call_id,
     )
 
 
-def finish(conn: Connection, message_id: int, text: str, reasoning: str) -> None:
+def finish(conn: Connection, message_id: int, answer: Answer) -> None:
     """Set what an answer says in the end; the same transaction ends its generation."""
-    run(conn, _FINISH, (text, reasoning or None, message_id))
+    values = answer.text, answer.reasoning or None, parts_to_text(answer.parts), message_id
+    run(conn, _FINISH, values)

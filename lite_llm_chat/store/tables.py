@@ -5,17 +5,19 @@
           └── session_id ──────────┤
                                 generations ◀── events (generation_id, seq)
                                      ▲
-                                idempotency_keys          files
+                                idempotency_keys          files ◀── message_files ──▶ a message
+              summaries ──▶ a session        asides: what was asked beside any conversation's answer
 
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
-rest came with migration 0002. The rows themselves hold three rules: at most one live generation a
-session (`one_live_generation`), one writer of a log (the primary key of `events`), and a terminal
-generation that never changes (the trigger at the end of this file).
+rest came with migrations 0002 and 0003. The rows themselves hold three rules: at most one live
+generation a session (`one_live_generation`), one writer of a log (the primary key of `events`), and
+a terminal generation that never changes (the trigger at the end of this file).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -34,7 +36,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"  # the newest migration; a database at this revision needs no migration at all
+REVISION = "0003"  # the newest migration; a database at this revision needs no migration at all
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -51,6 +53,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+
+def _usage_columns() -> list[Column[Any]]:
+    """Tokens, as a Usage counts them; empty where none are known."""
+    names = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    counts: list[Column[Any]] = [Column(name, Integer) for name in names]
+    return [*counts, Column("estimated", Boolean, nullable=False, server_default="0")]
+
 
 # A message's parent has no ON DELETE CASCADE on purpose: messages go only with their session, all
 # at once, and a cascade along a branch would recurse once a message (SQLite stops at 1,000).
@@ -81,6 +91,8 @@ messages = Table(
     Column("depth", Integer, nullable=False, server_default="1"),
     Column("reasoning", Text),
     Column("generation_id", String(32)),
+    Column("parts", Text),
+    Column("call_id", String(255)),
     Index("messages_by_session", "session_id"),
     Index("messages_by_parent", "parent_id"),
     sqlite_autoincrement=True,
@@ -104,6 +116,9 @@ generations = Table(
     Column("ended", Text),
     Column("cancel_requested", Boolean, nullable=False, server_default="0"),
     Column("logged", Boolean, nullable=False, server_default="1"),
+    Column("waiting", Boolean, nullable=False, server_default="0"),
+    Column("caller", String(64), nullable=False, server_default="local"),
+    *_usage_columns(),
     CheckConstraint(
         "status IN ('queued','running','completed','failed','cancelled','interrupted')",
         name="known_status",
@@ -119,7 +134,7 @@ generations = Table(
         unique=True,
         sqlite_where=text("status IN ('queued','running')"),
     ),
-    Index("generations_by_end", "ended_at", sqlite_where=text("logged")),
+    Index("generations_by_end", "ended_at", sqlite_where=text("logged AND ended_at IS NOT NULL")),
 )
 
 events = Table(
@@ -152,6 +167,45 @@ files = Table(
     Column("media_type", String(255), nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="other"),
+    Column("text", Text),
+    Column("owner", String(64), nullable=False, server_default="local"),
+)
+
+message_files = Table(
+    "message_files",
+    metadata,
+    Column("message_id", ForeignKey("chat_messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("file_id", ForeignKey("files.id"), nullable=False),
+    Index("message_files_by_file", "file_id"),
+    sqlite_with_rowid=False,
+)
+
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("session_id", ForeignKey("chat_sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("upto_id", ForeignKey("chat_messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("summaries_by_message", "upto_id"),
+    sqlite_with_rowid=False,
+)
+
+asides = Table(
+    "asides",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", ForeignKey("chat_sessions.id", ondelete="SET NULL")),
+    Column("purpose", String(16), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("caller", String(64), nullable=False, server_default="local"),
+    *_usage_columns(),
+    Index("asides_by_session", "session_id"),
+    Index("asides_by_time", "created_at"),
 )
 
 # What an ended generation says never changes. Migration 0002 makes the same trigger.

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Never, TypeVar
 
-from lite_llm_chat.domain import Event, Generation, Options, Said, Started
+from lite_llm_chat.domain import Event, Generation, Options, Started
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.store import generations, messages, sessions
 from lite_llm_chat.store.database import Connection, Database
-from lite_llm_chat.store.messages import Place
+from lite_llm_chat.store.messages import New, Place
 
 T = TypeVar("T")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -69,9 +69,9 @@ def opening(conn: Connection, generation_id: str, session_id: int | None = None)
     """A question and its queued answer, in a session or a new one; the answer's first event."""
     if session_id is None:
         session_id = sessions.create(conn, "Test", "deepseek", "deepseek-chat", NOW).id
-    asked = messages.append(conn, Place(session_id), Said("user", "?"), NOW)
+    asked = messages.append(conn, Place(session_id), New("user", "?"), NOW)
     place = Place.under(asked)
-    answer = messages.append(conn, place, Said("assistant", ""), NOW, generation_id)
+    answer = messages.append(conn, place, New("assistant", generation_id=generation_id), NOW)
     sessions.move_leaf(conn, session_id, answer.id, NOW)
     started = Event(generation_id, 1, Started(session_id, answer.id, "deepseek", "deepseek-chat"))
     row = Generation(

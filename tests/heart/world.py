@@ -22,11 +22,12 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
+from lite_llm_chat.attempts import Policy
 from lite_llm_chat.catalog import Catalog
 from lite_llm_chat.chat import Chat, Stamps
 from lite_llm_chat.domain import Finish, Model, Options, Piece, Prompt, Reasoning, Text
 from lite_llm_chat.drain import Drain
-from lite_llm_chat.engine import Engine, Policy
+from lite_llm_chat.engine import Engine
 from lite_llm_chat.errors import StorageUnavailable, UpstreamError
 from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.housekeeping import recover

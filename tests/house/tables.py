@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.stamps": (),
     "lite_llm_chat.config": _ours("errors"),
     "lite_llm_chat.observe": (),
-    "lite_llm_chat.domain": _ours("errors"),
+    "lite_llm_chat.domain": _ours("domain"),
     "lite_llm_chat.providers": _ours("domain errors providers"),
     "lite_llm_chat.store": _ours("domain errors stamps store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
@@ -38,9 +38,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.livelog": _ours("domain"),
     "lite_llm_chat.tail": _ours("domain livelog"),
     "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
-    "lite_llm_chat.engine": _ours("domain errors eventlog providers.base"),
+    "lite_llm_chat.attempts": _ours("domain errors eventlog providers.base"),
+    "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
-    "lite_llm_chat.turns": _ours("domain errors catalog context store"),
+    "lite_llm_chat.prompts": _ours("domain"),
+    "lite_llm_chat.transcript": _ours("domain errors"),
+    "lite_llm_chat.turns": _ours("domain errors catalog context prompts transcript store"),
     "lite_llm_chat.chat": _ours(
         "domain errors catalog context engine eventlog providers.base store tail turns"
     ),
@@ -48,7 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context model_lists eventlog"
-        " engine turns chat api drain housekeeping"
+        " attempts engine turns chat api drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

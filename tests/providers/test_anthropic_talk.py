@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat.domain import Answer as Said
+from lite_llm_chat.domain import Beginning as Said
 from lite_llm_chat.domain import Options, Prompt, Turn
 from lite_llm_chat.providers.anthropic import Anthropic
 from lite_llm_chat.providers.going_on import GO_ON

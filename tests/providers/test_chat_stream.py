@@ -316,7 +316,7 @@ def test_an_emoji_cut_between_two_deltas_is_one_character() -> None:
 def merged(pieces: list[Piece]) -> list[Any]:
     rows: list[Any] = []
     for piece in pieces:
-        if rows and not isinstance(piece, Finish) and type(piece) is type(rows[-1]):
+        if rows and isinstance(piece, Text | Reasoning) and type(piece) is type(rows[-1]):
             rows[-1] = type(piece)(rows[-1].text + piece.text)
         else:
             rows.append(piece)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat.domain import Answer as Said
-from lite_llm_chat.domain import Model, Options, Prompt, Turn
+from lite_llm_chat.domain import Beginning as Said
+from lite_llm_chat.domain import Model, Options, Prompt, Tool, Turn
 from lite_llm_chat.providers.deepseek import DeepSeek
 from lite_llm_chat.providers.wire import Wire
 from standins.behaviours import (
@@ -44,7 +44,7 @@ from .conftest import collect, finish, prompt, text, thoughts
 KEY = "sk-canary0f1e2d3c4b5a69788796a5b4c3d2"
 THINKING: dict[str, Any] = {"thinking": True}
 PLAIN: dict[str, Any] = {"thinking": False}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+TOOL = Tool("f", parameters={"type": "object"})
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ TURNS = (
 async def test_reasoning_goes_back_only_with_tools_and_while_thinking(
     deepseek: DeepSeek,
     upstream: DeepSeekStandIn,
-    tools: tuple[dict[str, Any], ...],
+    tools: tuple[Tool, ...],
     thinking: bool | None,
     back: list[str],
 ) -> None:

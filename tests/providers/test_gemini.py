@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat.domain import Answer as Said
+from lite_llm_chat.domain import Beginning as Said
 from lite_llm_chat.domain import Options, Prompt, Turn
 from lite_llm_chat.providers.gemini import MODELS, Gemini
 from lite_llm_chat.providers.going_on import GO_ON

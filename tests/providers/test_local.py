@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from lite_llm_chat.domain import Answer, Options, Prompt, Turn
+from lite_llm_chat.domain import Beginning, Options, Prompt, Turn
 from lite_llm_chat.providers import local as local_module
 from lite_llm_chat.providers.local import Local
 from lite_llm_chat.providers.wire import Wire
@@ -122,7 +122,7 @@ async def test_a_cut_answer_goes_on_from_its_last_character(local: Local) -> Non
     asked = ask("Repeat: one two three four five", temperature=0.0, max_tokens=30)
     whole = text(await collect(local.stream(asked)))
     half = whole[: len(whole) // 2]
-    rest = text(await collect(local.stream(replace(asked, prefix=Answer(text=half)))))
+    rest = text(await collect(local.stream(replace(asked, prefix=Beginning(text=half)))))
     assert rest
     assert not rest.startswith(half[:8])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat.domain import Answer as Said
+from lite_llm_chat.domain import Beginning as Said
 from lite_llm_chat.domain import Options, Prompt, Turn
 from lite_llm_chat.providers.base import Provider
 from lite_llm_chat.providers.ollama import LOAD_TIMEOUT_S, Ollama

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat.domain import Answer as Said
+from lite_llm_chat.domain import Beginning as Said
 from lite_llm_chat.domain import Prompt, Turn
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.ollama import Ollama

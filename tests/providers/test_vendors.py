@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lite_llm_chat.domain import Answer, Options, Prompt, Turn, Usage
+from lite_llm_chat.domain import Beginning, Options, Prompt, Turn, Usage
 from lite_llm_chat.providers.habits import EFFORTS, OPTIONS
 from lite_llm_chat.providers.openai_compatible import OpenAICompatible, Vendor, payload_of
 from lite_llm_chat.providers.vendors_more import TABLE
@@ -96,7 +96,9 @@ def described(vendor: Vendor, model: str) -> dict[str, object]:
     and the end of a request that goes on from a text."""
     provider = OpenAICompatible(None, vendor, api_key=KEY)  # type: ignore[arg-type]  # asks nobody
     told = {**EVERYTHING, "thinking": True, "effort": "high"}
-    going_on = Prompt(model, (Turn("user", "1"),), Options(thinking=True), prefix=Answer(text="2"))
+    going_on = Prompt(
+        model, (Turn("user", "1"),), Options(thinking=True), prefix=Beginning(text="2")
+    )
     body = payload_of(going_on, vendor.habits_of(model))
     messages = body.pop("messages")
     assert isinstance(messages, list)

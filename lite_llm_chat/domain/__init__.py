@@ -1,0 +1,103 @@
+"""The nouns, frozen, and the one way from events to a message.
+
+    Prompt ──▶ provider ──▶ Piece Piece Piece …            (no numbers yet)
+                              │ merged, numbered, stored
+                              ▼
+               Event 1 Started · 2 Text · 3 Text · … · n Ended      = the Log of a Generation
+                              │
+                            fold ──▶ Answer
+
+Text, Reasoning, ToolCall and Seal are both pieces and event bodies: what a provider says is what
+the log keeps. What an answer is made of, in its order, are its parts; an answer that is nothing
+but reasoning and then text needs none. Everything here is a value: no I/O, no clock, no settings.
+"""
+
+from .asked import (
+    Beginning,
+    Listed,
+    Model,
+    Options,
+    Picture,
+    Prompt,
+    ResponseFormat,
+    Role,
+    Tool,
+    Turn,
+)
+from .kept import (
+    Generation,
+    Message,
+    Said,
+    Session,
+    Ticket,
+)
+from .log import (
+    LIVE,
+    Answer,
+    Approval,
+    Body,
+    Ended,
+    Event,
+    Fault,
+    Final,
+    Inner,
+    Rerouted,
+    Started,
+    Status,
+    fold,
+)
+from .said import (
+    Attachment,
+    Finish,
+    Part,
+    Piece,
+    Reasoning,
+    Seal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    merged,
+)
+
+__all__ = [
+    "Answer",
+    "Approval",
+    "Attachment",
+    "Beginning",
+    "Body",
+    "Ended",
+    "Event",
+    "Fault",
+    "Final",
+    "Finish",
+    "Generation",
+    "Inner",
+    "LIVE",
+    "Listed",
+    "Message",
+    "Model",
+    "Options",
+    "Part",
+    "Picture",
+    "Piece",
+    "Prompt",
+    "Reasoning",
+    "Rerouted",
+    "ResponseFormat",
+    "Role",
+    "Said",
+    "Seal",
+    "Session",
+    "Started",
+    "Status",
+    "Text",
+    "Ticket",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "Turn",
+    "Usage",
+    "fold",
+    "merged",
+]

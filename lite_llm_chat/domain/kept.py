@@ -1,0 +1,105 @@
+"""What is kept of a conversation: sessions, messages, generations; and what a request says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from .asked import Options, Role
+from .log import Ended, Fault, Status
+from .said import Attachment, Part, ToolCall, Usage
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A titled conversation. `leaf_id` is the last message of its active branch (None: empty)."""
+
+    id: int
+    title: str
+    provider: str
+    model: str
+    created_at: datetime
+    updated_at: datetime
+    leaf_id: int | None = None
+    message_count: int = 0
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One stored utterance. `depth` is its distance from the root of the tree, counted from 1.
+    While its generation is live, `content` and `reasoning` are what the log holds so far. `parts`
+    is what an assistant said in its order, where that is more than reasoning and then text, and of
+    a user the attachments; `call_id` names the call that a tool's message answers."""
+
+    id: int
+    session_id: int
+    parent_id: int | None
+    depth: int
+    role: Role
+    content: str
+    created_at: datetime
+    reasoning: str | None = None
+    status: Status = "completed"
+    provider: str | None = None
+    model: str | None = None
+    generation_id: str | None = None
+    usage: Usage | None = None
+    fault: Fault | None = None
+    finish_reason: str | None = None
+    parts: tuple[Part, ...] = ()
+    call_id: str | None = None
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """What an assistant wanted called, in its order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files beside a user's words."""
+        return tuple(part for part in self.parts if isinstance(part, Attachment))
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One attempt at one assistant message. `last_seq` is the number of its last stored event;
+    `waiting` while a person has to allow a tool's call before it goes on."""
+
+    id: str
+    session_id: int
+    message_id: int
+    provider: str
+    model: str
+    status: Status
+    options: Options
+    created_at: datetime
+    warnings: tuple[str, ...] = ()
+    last_seq: int = 1
+    first_piece_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended: Ended | None = None
+    cancel_requested: bool = False
+    logged: bool = True  # False once its events were pruned; the message still has the text
+    waiting: bool = False
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One message of a request: what the caller says was said. `calls` are an assistant's,
+    `call_id` is a tool's, `files` are the ids of uploaded files beside a user's words."""
+
+    role: Role
+    content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str | None = None
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What an accepted request is told at once: where its answer will be."""
+
+    session_id: int
+    generation_id: str
+    message_id: int
+    replayed: bool = False
+    warnings: tuple[str, ...] = field(default=())

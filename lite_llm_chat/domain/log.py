@@ -1,0 +1,119 @@
+"""What the log keeps of a generation, and the one way from events to a message.
+
+Started · Text · Reasoning · … · Ended ─▶ fold ─▶ Answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+import msgspec
+
+from .said import Part, Reasoning, Seal, Text, ToolCall, ToolResult, Usage, merged
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled", "interrupted"]
+Final = Literal["completed", "failed", "cancelled", "interrupted"]
+
+LIVE: tuple[Status, ...] = ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Event 1: who was asked for which message."""
+
+    session_id: int
+    message_id: int
+    provider: str
+    model: str
+    warnings: tuple[str, ...] = ()
+
+
+class Approval(msgspec.Struct, frozen=True, gc=False):
+    """A call of a tool of this server that a person has to allow: asked for, then decided."""
+
+    call_id: str
+    state: Literal["asked", "approved", "denied"]
+
+
+class Rerouted(msgspec.Struct, frozen=True, gc=False):
+    """Somebody else answers than was asked, from here on, and why: a sentence."""
+
+    provider: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an answer is not whole: a sentence and a stable code."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last event: the terminal status and what is known about the whole."""
+
+    status: Final
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    fault: Fault | None = None
+    served_model: str | None = None
+    fingerprint: str | None = None
+
+
+Inner = Text | Reasoning | ToolCall | Seal | ToolResult | Approval | Rerouted
+Body = Started | Inner | Ended
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A stored fact of a generation. `seq` counts 1, 2, 3 … without a hole."""
+
+    generation_id: str
+    seq: int
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a log says so far. `status` is `running` until the Ended event is folded in. `parts`
+    is empty where the answer is nothing but reasoning and then text. `rerouted` is the last one."""
+
+    text: str = ""
+    reasoning: str = ""
+    started: Started | None = None
+    ended: Ended | None = None
+    parts: tuple[Part, ...] = ()
+    rerouted: Rerouted | None = None
+
+    @property
+    def status(self) -> Status:
+        return self.ended.status if self.ended else "running"
+
+
+def fold(bodies: Iterable[Body]) -> Answer:
+    """The one way from events to a message: bodies in log order, from the first."""
+    said: list[Part] = []
+    started: Started | None = None
+    ended: Ended | None = None
+    rerouted: Rerouted | None = None
+    for body in bodies:
+        match body:
+            case Text() | Reasoning() | ToolCall() | Seal() | ToolResult():
+                said.append(body)
+            case Started():
+                started = body
+            case Ended():
+                ended = body
+            case Rerouted():
+                rerouted = body
+            case Approval():
+                pass
+            case _:
+                assert_never(body)
+    text = "".join(part.text for part in said if isinstance(part, Text))
+    reasoning = "".join(part.text for part in said if isinstance(part, Reasoning))
+    return Answer(text, reasoning, started, ended, merged(said), rerouted)

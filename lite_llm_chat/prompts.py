@@ -1,0 +1,116 @@
+"""History → the turns of a prompt, pure.
+
+    a message ──▶ its turn                    an answer that never said anything: none
+    an answer with calls ──▶ what it said up to them │ a result each │ what it said after them
+
+Whoever is asked gets a result for every call, right after it: where none was given, one that says
+so. A vendor refuses a conversation in which one is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from .domain import (
+    Beginning,
+    Message,
+    Part,
+    Picture,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+
+NO_RESULT = "(The call was not carried out.)"
+
+
+def turns_of(system_prompt: str | None, history: Sequence[Message]) -> list[Turn]:
+    """The history as turns, the system prompt first."""
+    turns = [Turn("system", system_prompt)] if system_prompt else []
+    for message in history:
+        turns += _turns(message)
+    return _with_results(turns)
+
+
+def beginning_of(message: Message) -> tuple[Beginning | None, list[Turn]]:
+    """What a cut answer is gone on from: the text it ends in, and the turns before that. No text
+    at its end: nothing to go on from, it is asked anew after those turns."""
+    *before, last = split_rounds(message.parts) if message.parts else [parts_of(message)]
+    turns = [turn for round_ in before for turn in _round(round_)]
+    if any(isinstance(part, ToolCall) for part in last):
+        return None, _with_results([*turns, *_round(last)])
+    said = _said(last)
+    return (Beginning(said.content, said.reasoning or "") if said.content else None), turns
+
+
+def split_rounds(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
+    """The parts of an answer, cut behind each group of results: what was said in one request."""
+    rounds: list[tuple[Part, ...]] = []
+    for is_result, group in groupby(parts, lambda part: isinstance(part, ToolResult)):
+        if is_result and rounds:
+            rounds[-1] += tuple(group)
+        else:
+            rounds.append(tuple(group))
+    return rounds
+
+
+def _turns(message: Message) -> Iterator[Turn]:
+    if message.role != "assistant":
+        pictures = tuple(
+            Picture(one.id, one.media_type)
+            for one in message.attachments
+            if one.media_type.startswith("image/")
+        )
+        yield Turn(message.role, message.content, call_id=message.call_id, pictures=pictures)
+    elif message.parts:
+        for parts in split_rounds(message.parts):
+            yield from _round(parts)
+    elif message.content:
+        yield Turn("assistant", message.content, message.reasoning)
+
+
+def parts_of(message: Message) -> tuple[Part, ...]:
+    """What an answer is made of, in its order."""
+    if message.parts:
+        return message.parts
+    reasoning = (Reasoning(message.reasoning),) if message.reasoning else ()
+    return (*reasoning, *((Text(message.content),) if message.content else ()))
+
+
+def _round(parts: Sequence[Part]) -> Iterator[Turn]:
+    """What was said in one request, then the results of its calls."""
+    said = _said(tuple(part for part in parts if not isinstance(part, ToolResult)))
+    if said.content or said.calls:
+        yield said
+    for part in parts:
+        if isinstance(part, ToolResult):
+            yield Turn("tool", part.content, call_id=part.call_id, failed=part.failed)
+
+
+def _said(parts: tuple[Part, ...]) -> Turn:
+    text = "".join(part.text for part in parts if isinstance(part, Text))
+    reasoning = "".join(part.text for part in parts if isinstance(part, Reasoning))
+    return Turn("assistant", text, reasoning or None, parts)
+
+
+def _with_results(turns: Sequence[Turn]) -> list[Turn]:
+    """With a result right behind the calls for each of them, and no others."""
+    whole: list[Turn] = []
+    waiting: list[str] = []
+    for turn in turns:
+        if turn.role == "tool":
+            if turn.call_id in waiting:
+                waiting.remove(turn.call_id)
+                whole.append(turn)
+            continue
+        whole += _none_given(waiting)
+        whole.append(turn)
+        waiting = [call.id for call in turn.calls]
+    return whole + _none_given(waiting)
+
+
+def _none_given(waiting: Sequence[str]) -> list[Turn]:
+    return [Turn("tool", NO_RESULT, call_id=call_id, failed=True) for call_id in waiting]
