@@ -6,114 +6,15 @@ Options, the others are named in the answer's `warnings`, and none is an error.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from ..domain import Options, ResponseFormat, Said, Tool, ToolCall
+from ..domain import Options
 from .deps import LARGEST_ID
-
-
-def _text(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("it holds a NUL character, which is not text")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it holds half of a surrogate pair, which is not text") from None
-    return text
-
-
-def _whole(value: object) -> object:
-    """In JSON 5.0 is the integer 5."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Str = Annotated[
-    StrictStr, AfterValidator(_text), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
-]
-Whole = BeforeValidator(_whole)
-Name = Annotated[Str, Field(min_length=1, max_length=255)]
-Title = Annotated[
-    StrictStr,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
-    AfterValidator(_text),
-    Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
-]
-Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Penalty = Annotated[Float, Field(ge=-2, le=2)]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]
-
-
-class TextPart(BaseModel):
-    """A part of a message's content: text."""
-
-    type: Literal["text"]
-    text: Str
-
-
-class CallFunction(BaseModel):
-    """What is called, with its arguments as JSON text."""
-
-    name: Name
-    arguments: Str
-
-
-class CallIn(BaseModel):
-    """A call of an earlier answer, as it came."""
-
-    id: Name
-    type: Literal["function"] = "function"
-    function: CallFunction
-
-
-class SaidIn(BaseModel):
-    """One message of a request."""
-
-    model_config = ConfigDict(extra="allow")
-
-    role: Literal["user", "assistant", "system", "tool"]
-    content: Str | list[TextPart] | None = None
-    tool_calls: Annotated[list[CallIn], Field(max_length=128)] | None = None
-    tool_call_id: Name | None = Field(None, description="Of a tool's message: the call's id")
-
-    @field_validator("content")
-    @classmethod
-    def _joined(cls, value: str | list[TextPart] | None) -> str:
-        if value is None or isinstance(value, str):
-            return value or ""
-        return "".join(part.text for part in value)
-
-    @model_validator(mode="after")
-    def _asks(self) -> Self:
-        if self.role == "user" and not str(self.content or "").strip():
-            raise ValueError("it is empty: there is nothing to answer")
-        if self.content is None and not (self.role == "assistant" and self.tool_calls):
-            raise ValueError("it has no content")
-        if (self.role == "tool") != (self.tool_call_id is not None):
-            raise ValueError("tool_call_id belongs to a message with role tool, and to no other")
-        if self.tool_calls and self.role != "assistant":
-            raise ValueError("tool_calls belong to a message with role assistant")
-        return self
-
-    def said(self) -> Said:
-        calls = tuple(
-            ToolCall(one.id, one.function.name, one.function.arguments)
-            for one in self.tool_calls or ()
-        )
-        return Said(self.role, str(self.content or ""), calls, self.tool_call_id)
+from .fields import Effort, Float, Name, Penalty, Str, Title, Whole
+from .functions import ChosenTool, FormatIn, ToolIn
+from .said import SaidIn
 
 
 class Thinking(BaseModel):
@@ -122,71 +23,6 @@ class Thinking(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["enabled", "disabled", "auto"]
-
-
-class FunctionIn(BaseModel):
-    """A function that the model may call."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    description: Str = ""
-    parameters: dict[str, Any] | None = Field(None, description="A JSON schema of its arguments")
-    strict: StrictBool | None = None
-
-
-class ToolIn(BaseModel):
-    """A tool of the caller's: calls of it end the answer, and results come back as messages."""
-
-    type: Literal["function"]
-    function: FunctionIn
-
-    def tool(self) -> Tool:
-        one = self.function
-        schema = one.parameters or {"type": "object", "properties": {}}
-        return Tool(one.name, one.description, schema, one.strict)
-
-
-class ChosenFunction(BaseModel):
-    """By its name."""
-
-    name: Name
-
-
-class ChosenTool(BaseModel):
-    """The one tool that has to be called."""
-
-    type: Literal["function"]
-    function: ChosenFunction
-
-
-class JsonSchemaIn(BaseModel):
-    """A schema for the whole text."""
-
-    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
-    schema_: dict[str, Any] = Field(alias="schema")
-    strict: StrictBool | None = None
-
-
-class FormatIn(BaseModel):
-    """What the text has to be."""
-
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchemaIn | None = None
-
-    @model_validator(mode="after")
-    def _has_schema(self) -> Self:
-        if (self.type == "json_schema") != (self.json_schema is not None):
-            raise ValueError("json_schema goes with the type json_schema, and with no other")
-        return self
-
-    def format(self) -> ResponseFormat | None:
-        if self.type == "text":
-            return None
-        if self.json_schema is None:
-            return ResponseFormat("json_object")
-        one = self.json_schema
-        return ResponseFormat("json_schema", one.name, one.schema_, one.strict)
 
 
 class AnswerIn(BaseModel):

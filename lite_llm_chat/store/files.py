@@ -14,13 +14,16 @@ from .tables import files
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """`id` is the SHA-256 of the bytes, in hexadecimal."""
+    """`id` is the SHA-256 of the bytes, in hexadecimal; `text` is what a prompt can hold of it."""
 
     id: str
     name: str
     media_type: str
     size_bytes: int
     created_at: datetime
+    kind: str = "other"
+    text: str | None = None
+    owner: str = "local"
 
 
 def keep(conn: Connection, file: StoredFile) -> StoredFile:

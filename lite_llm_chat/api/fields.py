@@ -1,0 +1,38 @@
+"""The kinds of values that requests are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, StringConstraints
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL character, which is not text")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair, which is not text") from None
+    return text
+
+
+def _whole(value: object) -> object:
+    """In JSON 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Str = Annotated[
+    StrictStr, AfterValidator(_text), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+]
+Whole = BeforeValidator(_whole)
+Name = Annotated[Str, Field(min_length=1, max_length=255)]
+Title = Annotated[
+    StrictStr,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
+    AfterValidator(_text),
+    Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+]
+Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Penalty = Annotated[Float, Field(ge=-2, le=2)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]
