@@ -281,9 +281,19 @@ def _prompt(plan: _Plan, history: Sequence[Message], begun: Message | None) -> t
     if begun is not None:
         prefix, said = beginning_of(begun)
         all_turns += said
-    turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
+    choice = plan.choice
+    room = choice.max_prompt_tokens
+    if room is None:
+        room = context.room(choice.window, choice.most_output, plan.options.max_tokens)
+    turns, dropped = context.fit(all_turns, room)
+    if context.hopeless(turns, room):
+        raise Invalid(
+            f"the question alone is longer than the window of {choice.model}, which has room for"
+            f" {room} tokens: shorten it, or ask a model with a larger window",
+            code="prompt_too_long",
+        )
     tools = plan.options.tools or ()
-    return Prompt(plan.choice.served, turns, plan.options, prefix, tools), dropped
+    return Prompt(choice.served, turns, plan.options, prefix, tools), dropped
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
