@@ -58,6 +58,9 @@ class Settings(_Sources):
         None,
         description="Who answers by default; if not set, deepseek with a key and local without",
     )
+    fallback_models: str | None = Field(
+        None, description="Who answers if the asked one cannot: provider/model, …"
+    )
     model_list_minutes: float = Field(
         60,
         ge=0,
