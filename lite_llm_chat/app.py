@@ -25,7 +25,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from . import housekeeping, stamps
+from . import fallbacks, housekeeping, stamps
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status
@@ -38,7 +38,7 @@ from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
 from .drain import Drain
 from .engine import Engine
-from .errors import LiteError, StartupError
+from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .model_lists import ModelLists
 from .observe import set_up_logging
@@ -238,11 +238,16 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
         raise StartupError(
             f"DEFAULT_PROVIDER is {chosen!r}, which nobody is: choose one of {', '.join(providers)}"
         )
-    return Catalog(
+    catalog = Catalog(
         {name: provider.models for name, provider in providers.items()},
         open_ended=frozenset(name for name, one in providers.items() if one.open_ended),
         default_provider=chosen,
     )
+    try:
+        catalog.fall_back(fallbacks.read(settings.fallback_models or ""))
+    except Invalid as wrong:
+        raise StartupError(f"FALLBACK_MODELS: {wrong.detail}") from None
+    return catalog
 
 
 def _parts(settings: Settings, chat: Chat, lists: ModelLists, database: Database) -> Parts:

@@ -16,16 +16,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from . import turns
+from . import forms, turns
 from .catalog import Catalog, Choice
 from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
+from .run import Other
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
 from .tail import Tail
@@ -35,6 +36,7 @@ OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
 
 CANCEL_PATIENCE_S = 2.0
+RESTING = "it has failed again and again: it is passed over for a while where others can answer"
 
 _OpeningWork = Callable[[Connection, str, datetime], Opening]
 
@@ -58,6 +60,7 @@ class ProviderState:
     description: str
     readiness: Readiness
     is_default: bool
+    resting_until: datetime | None = None  # passed over until then while others can answer
 
 
 class Chat:
@@ -76,7 +79,7 @@ class Chat:
         self._engine = engine
         self._catalog, self._providers = providers
         self._stamps = stamps
-        self._rules = Rules(self._catalog, self._require, self._ignored)
+        self._rules = Rules(self._catalog, self._require, self._ignored, self._formats)
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
@@ -93,11 +96,17 @@ class Chat:
 
     def providers(self) -> Sequence[ProviderState]:
         """Every provider with its state, in display order."""
-        default = self._catalog.default_provider
-        return [
-            ProviderState(one.id, one.name, one.description, one.readiness(), one.id == default)
-            for one in self._providers.values()
-        ]
+        return [self._state(one) for one in self._providers.values()]
+
+    def _state(self, one: Provider) -> ProviderState:
+        is_default, readiness = one.id == self._catalog.default_provider, one.readiness()
+        left_s = self._engine.resting.left_s(one.id)
+        if left_s is None:
+            return ProviderState(one.id, one.name, one.description, readiness, is_default)
+        until = self._stamps.now() + timedelta(seconds=left_s)
+        if readiness.ready:
+            readiness = Readiness(True, RESTING)
+        return ProviderState(one.id, one.name, one.description, readiness, is_default, until)
 
     @property
     def draining(self) -> bool:
@@ -111,6 +120,8 @@ class Chat:
         Invalid, Unavailable (`provider_not_configured`, `draining`, `storage_unavailable`) or
         GenerationActive."""
 
+        forms.check(ask.wish.options.response_format)
+
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             return turns.open_question(conn, ask, self._rules, generation_id, at)
 
@@ -118,6 +129,8 @@ class Chat:
 
     async def regenerate(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Answer the same question again, beside the first answer. Raises as `open_turn`."""
+
+        forms.check(wish.options.response_format)
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
@@ -128,6 +141,8 @@ class Chat:
     async def continue_(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Go on from a cut answer: a sibling that begins with what it has. Raises as `open_turn`,
         and Conflict `nothing_to_continue`."""
+
+        forms.check(wish.options.response_format)
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
@@ -198,14 +213,22 @@ class Chat:
     def _begin(self, opening: Opening) -> None:
         if opening.generation is not None and opening.prompt is not None:
             provider = self._providers[opening.generation.provider]
-            self._engine.start(opening.generation, opening.prompt, provider)
-
-    def _require(self, provider_id: str) -> None:
-        readiness = self._providers[provider_id].readiness()
-        if not readiness.ready:
-            raise Unavailable(
-                f"{provider_id} cannot answer: {readiness.note}", code="provider_not_configured"
+            others = tuple(
+                Other(self._providers[one.choice.provider], one.choice.model, one.ask)
+                for one in opening.others
             )
+            self._engine.start(opening.generation, opening.prompt, provider, others)
+
+    def _require(self, provider_ids: Sequence[str]) -> None:
+        states = [self._providers[one].readiness() for one in provider_ids]
+        if not any(state.ready for state in states):
+            raise Unavailable(
+                f"{provider_ids[0]} cannot answer: {states[0].note}",
+                code="provider_not_configured",
+            )
+
+    def _formats(self, choice: Choice) -> frozenset[str]:
+        return self._providers[choice.provider].formats(choice.served)
 
     def _ignored(self, choice: Choice, options: Options) -> tuple[str, ...]:
         return self._providers[choice.provider].ignored(choice.served, options)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .errors import UpstreamError
+from .providers.base import Readiness
 
 OTHERS_CHARS = 160  # of what each but the first of those who failed has said
 
@@ -34,16 +35,30 @@ _STATE = frozenset(
 
 
 class Failure(NamedTuple):
-    """Who did not answer, and why."""
+    """Who did not answer, and why. The error itself would hold on to all that was sent."""
 
     provider: str
     model: str
-    error: UpstreamError
+    code: str
+    detail: str
+    status: int
+
+
+def failure(provider: str, model: str, error: UpstreamError) -> Failure:
+    """The failure of one that was asked."""
+    return Failure(provider, model, error.code, error.detail, error.status)
 
 
 def goes_elsewhere(error: UpstreamError) -> bool:
     """Whether somebody else is asked after this, as long as nothing of the answer was kept."""
     return error.retryable or error.code in _STATE
+
+
+def passed_over(provider: str, readiness: Readiness) -> str:
+    """Why one was not asked in its turn."""
+    if readiness.ready:
+        return f"{provider} has failed again and again and is rested"
+    return f"{provider} cannot answer: {readiness.note}"
 
 
 def reason(provider: str, model: str, why: Sequence[str]) -> str:
@@ -55,11 +70,10 @@ def all_failed(failures: Sequence[Failure]) -> UpstreamError:
     """The first one's error, with what the others said behind its sentence."""
     first, *others = failures
     said = "".join(
-        f"; {one.model} of {one.provider} did not answer either: {_short(one.error.detail)}"
+        f"; {one.model} of {one.provider} did not answer either: {_short(one.detail)}"
         for one in others
     )
-    error = first.error
-    return UpstreamError(error.detail + said, code=error.code, status=error.status)
+    return UpstreamError(first.detail + said, code=first.code, status=first.status)
 
 
 def _short(sentence: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .catalog import EVERYBODY
 from .errors import StartupError
 
-EVERYBODY = "*"
 MOST = 5  # models of one list
 
 
@@ -34,8 +34,8 @@ def read(line: str) -> Mapping[str, Sequence[str]]:
 
 def _check(rule: str, whose: str, names: Sequence[str]) -> None:
     for name in (whose, *names):
-        provider, slash, model = name.partition("/")
-        if name != EVERYBODY and not (provider and slash and model) or "->" in name:
+        provider, _, model = name.partition("/")
+        if name != EVERYBODY and not (provider and model and "->" not in name):
             raise _wrong(rule, f"{name!r} is not a model, such as deepseek/deepseek-flash")
     if EVERYBODY in names:
         raise _wrong(rule, "* stands for a model to fall back from only")

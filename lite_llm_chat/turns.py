@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from . import context
+from . import context, forms
 from .catalog import Catalog, Choice
 from .domain import (
     LIVE,
@@ -68,6 +69,7 @@ class Wish:
     system_prompt: str | None = None
     warnings: tuple[str, ...] = ()
     once: Once | None = None
+    fallback: tuple[str, ...] | None = None  # `provider/model`, in their order; None: as usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +83,46 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Somebody else who may answer, and what would be asked of that one, with its warnings."""
+
+    choice: Choice
+    ask: Callable[[], tuple[Prompt, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
-    """What the transaction made. `prompt` is None for a replayed request: nothing is started."""
+    """What the transaction made. `prompt` is None for a replayed request: nothing is started.
+    `others` are asked if the first one cannot answer."""
 
     ticket: Ticket
     generation: Generation | None = None
     prompt: Prompt | None = None
     events: tuple[Event, ...] = ()
+    others: tuple[Fallback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the transactions need to know of the providers: who serves a name, whether that
-    provider can answer (raises if not), and which options it has no use for."""
+    """What the transactions need to know of the providers: who serves a name, whether any of some
+    providers can answer (raises if not), which options one has no use for, and which forms of a
+    text it keeps to itself."""
 
     catalog: Catalog
-    require: Callable[[str], None]
+    require: Callable[[Sequence[str]], None]
     ignored: Callable[[Choice, Options], tuple[str, ...]]
+    formats: Callable[[Choice], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """Everything decided before rows are written. `own` is who answers in the session from now
-    on, `choice` who answers this turn."""
+    on, `choice` who answers this turn, `others` who does if that one cannot."""
 
     wish: Wish
     own: Choice
     choice: Choice
+    others: tuple[Choice, ...]
     options: Options
     generation_id: str
     at: datetime
@@ -194,11 +209,16 @@ def _plan(
     if wish.turn_provider is not None or wish.turn_model is not None:
         home = own.provider, own.model
         choice = rules.catalog.choose(wish.turn_provider, wish.turn_model, home)
-    rules.require(choice.provider)
-    options = wish.options
-    if options.thinking is None and options.effort is None:
-        options = replace(options, thinking=choice.thinking)
-    return _Plan(wish, own, choice, options, generation_id, at)
+    others = rules.catalog.others(choice, wish.fallback)
+    rules.require([choice.provider, *(other.provider for other in others)])
+    return _Plan(wish, own, choice, others, _options(wish, choice), generation_id, at)
+
+
+def _options(wish: Wish, choice: Choice) -> Options:
+    """The wish, and what the name of the model stands for where the wish has no opinion."""
+    if wish.options.thinking is None and wish.options.effort is None:
+        return replace(wish.options, thinking=choice.thinking)
+    return wish.options
 
 
 def _require_idle(conn: Connection, session_id: int) -> None:
@@ -248,8 +268,8 @@ def _open(
         begun = None
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
-    prompt, dropped = _prompt(plan, history, begun)
-    warnings = (*plan.wish.warnings, *_warnings(plan, rules, dropped))
+    prompt, about = _prompt(plan, history, rules, begun)
+    warnings = (*plan.wish.warnings, *about)
     generation = Generation(
         plan.generation_id,
         parent.session_id,
@@ -271,19 +291,33 @@ def _open(
     if plan.wish.once is not None:
         idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
     ticket = Ticket(parent.session_id, plan.generation_id, answer.id, warnings=warnings)
-    return Opening(ticket, generation, prompt, events)
+    others = tuple(
+        Fallback(other, partial(_prompt, _plan_for(plan, other), history, rules, begun))
+        for other in plan.others
+    )
+    return Opening(ticket, generation, prompt, events, others)
 
 
-def _prompt(plan: _Plan, history: Sequence[Message], begun: Message | None) -> tuple[Prompt, int]:
-    """What is asked, and how many of the oldest turns were left out."""
+def _plan_for(plan: _Plan, other: Choice) -> _Plan:
+    return replace(plan, choice=other, options=_options(plan.wish, other))
+
+
+def _prompt(
+    plan: _Plan, history: Sequence[Message], rules: Rules, begun: Message | None
+) -> tuple[Prompt, tuple[str, ...]]:
+    """What is asked of the plan's choice, and the warnings about that."""
     all_turns = turns_of(plan.wish.system_prompt, history)
     prefix = None
     if begun is not None:
         prefix, said = beginning_of(begun)
         all_turns += said
+    form, words = forms.passed_on(plan.options.response_format, rules.formats(plan.choice))
+    if words:
+        all_turns = forms.with_words(all_turns, words)
     turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
-    tools = plan.options.tools or ()
-    return Prompt(plan.choice.served, turns, plan.options, prefix, tools), dropped
+    options = replace(plan.options, response_format=form)
+    prompt = Prompt(plan.choice.served, turns, options, prefix, plan.options.tools or ())
+    return prompt, tuple(_warnings(plan.choice, rules, options, dropped))
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
@@ -300,11 +334,10 @@ def _opening_events(
     return tuple(Event(generation_id, seq, body) for seq, body in enumerate(bodies, start=1))
 
 
-def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
-    choice = plan.choice
+def _warnings(choice: Choice, rules: Rules, options: Options, dropped: int) -> list[str]:
     warnings = [
         f"{name}: {choice.model} has no use for it, so it was ignored"
-        for name in rules.ignored(choice, plan.options)
+        for name in rules.ignored(choice, options)
     ]
     if dropped:
         warnings.append(

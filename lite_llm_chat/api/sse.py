@@ -193,12 +193,13 @@ def numbered(event: Event, scope: str = "") -> bytes:
 def _ending(ended: Ended) -> dict[str, object]:
     usage = UsageOut.of(ended.usage)
     fault = ended.fault
+    more = {"warnings": list(ended.warnings)} if ended.warnings else {}
     return {
         "status": ended.status,
         "finish_reason": ended.finish_reason,
         "usage": usage and usage.model_dump(),
         "error": fault and {"code": fault.code, "detail": fault.detail},
-        "warnings": list(ended.warnings),
+        **more,
     }
 
 
