@@ -250,11 +250,16 @@ class Chat:
 
     async def answer(self, generation_id: str) -> Message:
         """The whole answer, once it has ended, however it ended."""
+        return (await self.answered(generation_id))[1]
+
+    async def answered(self, generation_id: str) -> tuple[Generation, Message]:
+        """The generation and its whole answer, once that has ended, however it ended."""
         async for _ in self._log.tail(generation_id, patient=True):
             pass
 
-        def work(conn: Connection) -> Message:
-            return messages.get(conn, generations.get(conn, generation_id).message_id)
+        def work(conn: Connection) -> tuple[Generation, Message]:
+            generation = generations.get(conn, generation_id)
+            return generation, messages.get(conn, generation.message_id)
 
         return await self._db.read(work)
 
