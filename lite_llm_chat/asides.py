@@ -54,7 +54,7 @@ class Asides:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     text, finish = await _answer(aside)
-                await self._keep(aside, finish and finish.usage, at)
+                await self._keep(aside, finish.usage if finish else None, at)
             except (LiteError, TimeoutError) as error:
                 code = error.code if isinstance(error, LiteError) else "upstream_timeout"
                 log.warning("%s of session %d: %s", aside.purpose, aside.session_id, code)

@@ -1,8 +1,10 @@
-"""One request to a vendor, drawn to its end; again while nothing of the answer has been said.
+"""What a vendor is asked, drawn to its end; again, or of another, while nothing of it was said.
 
     prompt ─▶ provider.stream ─ pieces ─▶ event log
                  │ fails before the first piece ─▶ a pause ─▶ again, a few times
-                 └ says that the answer is over ─▶ Finish
+                 │      └ still, or for good ─▶ the next of the list, with a prompt of its own
+                 └ says that the answer is over ─▶ has the text its form? ─▶ Finish
+                                                        └ no ─▶ asked once more
 
 Silence has its own timers; they count pieces, not keep-alive comments.
 """
@@ -12,15 +14,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
-from .domain import Finish, Generation, Prompt, Reasoning, Seal, Text, ToolCall
+from . import elsewhere
+from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall
+from .elsewhere import Failure
 from .errors import UpstreamError
 from .eventlog import EventLog
+from .formed import formed
 from .providers.base import Provider
+from .rest import Resting
+from .run import Other, Run
 
 BACKOFF_S = (0.5, 8.0)  # the first pause before a retry, and the longest
 FIRST_PIECE_S = 120.0
@@ -34,7 +43,7 @@ log = logging.getLogger("lite_llm_chat.engine")
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How long a vendor may take and how often it is asked; how many answers may be in the making.
-    Seconds; bytes of UTF-8 text."""
+    Seconds; bytes of UTF-8 text. `clock` is the one of rests."""
 
     first_piece_s: float | None = None  # None: the provider's own bound, else FIRST_PIECE_S
     idle_s: float = 60.0
@@ -44,20 +53,7 @@ class Policy:
     retry_window_s: float = 30.0
     most_answers: int = 2000
     random: Callable[[], float] = random.random
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One running generation, as far as asking for it goes."""
-
-    generation: Generation
-    prompt: Prompt
-    provider: Provider
-    started_at: float
-    said: int = 0  # bytes of text, reasoning and arguments so far
-    spoken: bool = False  # True once the request that runs now has brought a piece
-    first_piece_at: float | None = None
-    attempts: int = 0
+    clock: Callable[[], float] = time.monotonic
 
 
 class Attempts:
@@ -66,18 +62,80 @@ class Attempts:
     def __init__(self, eventlog: EventLog, policy: Policy) -> None:
         self._log = eventlog
         self._policy = policy
+        self.resting = Resting(policy.clock)
 
     async def draw(self, run: Run) -> Finish:
-        """Ask, until one attempt ends well or may not be repeated; every piece goes to the log.
-        Raises UpstreamError."""
-        window_end = run.started_at + self._policy.retry_window_s
+        """Ask, until somebody answers to the end or nobody is left; every piece goes to the log.
+        The text of an answer whose form its vendor does not see to goes there once it has that
+        form. Raises UpstreamError."""
+        begun = run.prompt.prefix.text if run.prompt.prefix else ""
+        try:
+            finish = await self._anybody(run)
+            return finish if run.wanted is None else await formed(self, run, begun, finish)
+        except asyncio.CancelledError:  # what was said is kept
+            self.let_go(run)
+            raise
+
+    # ── who is asked ──────────────────────────────────────────────────────────────────────
+
+    async def _anybody(self, run: Run) -> Finish:
+        """The answer of the first one that gives any."""
+        provider, model, before = run.provider, run.prompt.model, run.rerouted
+        ask = partial(_as_before, run.prompt)
+        run.others = (Other(provider, run.model, ask, first=True), *run.others)
+        del ask  # a long conversation is kept for as long as it may be needed again
+        failures: list[Failure] = []
         while True:
+            self._turn(run, failures, before)
+            try:
+                return await self.insist(run)
+            except UpstreamError as error:
+                failures.append(elsewhere.failure(run.provider.id, run.model, error))
+                if not run.spoken and run.others and elsewhere.goes_elsewhere(error):
+                    continue
+                self.let_go(run)
+                if run.spoken or len(failures) == 1:
+                    raise
+                run.provider, run.prompt, run.rerouted = provider, Prompt(model, ()), before
+                raise elsewhere.all_failed(failures) from error
+
+    def _turn(self, run: Run, failures: Sequence[Failure], before: Rerouted | None) -> None:
+        """Ask the best of those who were not asked yet: first who is ready and does not rest, last
+        who is not ready, else in their order. `before` is who answers if the first one does."""
+        ranks = [self._rank(other.provider) for other in run.others]
+        place = ranks.index(min(ranks))
+        passed, one = run.others[:place], run.others[place]
+        run.others = (*passed, *run.others[place + 1 :])
+        run.prompt, warnings = one.ask()
+        run.provider, run.rerouted = one.provider, before
+        if one.first:
+            return
+        why = [failed.detail for failed in failures]
+        why += [
+            elsewhere.passed_over(other.provider.id, other.provider.readiness()) for other in passed
+        ]
+        reason = elsewhere.reason(one.provider.id, one.model, why)
+        run.rerouted = Rerouted(one.provider.id, one.model, reason, warnings)
+        log.warning("generation %s: %s is asked instead", run.generation.id, one.provider.id)
+
+    def _rank(self, provider: Provider) -> int:
+        if not provider.readiness().ready:
+            return 2
+        return 0 if self.resting.left_s(provider.id) is None else 1
+
+    async def insist(self, run: Run) -> Finish:
+        """Ask who is to be asked now, again while that may help. Raises UpstreamError."""
+        loop, tries = asyncio.get_running_loop(), 0
+        window_end = loop.time() + self._policy.retry_window_s
+        while True:
+            tries += 1
             run.attempts += 1
             try:
                 return await self._attempt(run)
             except UpstreamError as error:
-                pause_s = self._pause_s(run, error)
-                loop = asyncio.get_running_loop()
+                if not run.heard:
+                    self.resting.failed(run.provider.id, error)
+                pause_s = None if run.spoken else self._pause_s(run, error, tries)
                 if pause_s is None or loop.time() + pause_s > window_end:
                     raise
                 log.warning(
@@ -88,15 +146,19 @@ class Attempts:
                 )
                 await asyncio.sleep(pause_s)
 
-    def _pause_s(self, run: Run, error: UpstreamError) -> float | None:
-        """How long to wait before the next attempt; None if there is to be none."""
-        if not error.retryable or run.spoken or run.attempts > self._policy.retries:
+    def _pause_s(self, run: Run, error: UpstreamError, tries: int) -> float | None:
+        """How long to wait before the next attempt; None if there is to be none. Nobody waits
+        longer than by our own rule for one vendor while there is another."""
+        if not error.retryable or tries > self._policy.retries:
             return None
-        if error.retry_after_s is not None:
-            return error.retry_after_s if error.retry_after_s <= LONGEST_WISH_S else None
         first, longest = BACKOFF_S
-        full = min(longest, first * 2 ** (run.attempts - 1))
+        if error.retry_after_s is not None:
+            most_s = longest if run.others else LONGEST_WISH_S
+            return error.retry_after_s if error.retry_after_s <= most_s else None
+        full = min(longest, first * 2 ** (tries - 1))
         return float(full * (0.5 + self._policy.random() / 2))
+
+    # ── one request ───────────────────────────────────────────────────────────────────────
 
     async def _attempt(self, run: Run) -> Finish:
         """One request to the vendor, drawn to its end: every piece to the log. A piece sets the
@@ -105,16 +167,22 @@ class Attempts:
         total_end = run.started_at + self._policy.total_s
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
+        run.heard, run.draft = False, run.fresh_draft()
         try:
             async with (
                 asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer,
                 aclosing(run.provider.stream(run.prompt)) as pieces,
             ):
                 async for piece in pieces:
+                    if not run.heard:
+                        run.heard = True
+                        self.resting.answered(run.provider.id)
                     if isinstance(piece, Finish):
+                        self._announce(run)
                         return piece
                     now = loop.time()
-                    self._say(run, piece, now)
+                    run.first_piece_at = run.first_piece_at or now
+                    self._take(run, piece)
                     if now >= arm_again_at:
                         arm_again_at = now + slack_s
                         timer.reschedule(min(arm_again_at + idle_s, total_end))
@@ -126,18 +194,41 @@ class Attempts:
             retryable=True,
         )
 
-    def _say(self, run: Run, piece: Text | Reasoning | ToolCall | Seal, now: float) -> None:
-        if not run.spoken:
-            run.spoken, run.prompt = True, _ASKED
-            run.first_piece_at = run.first_piece_at or now
-        run.said += _bytes(piece)
-        self._log.append(run.generation.id, piece)
-        if run.said > self._policy.answer_bytes:
+    def _take(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
+        """A piece, to the log, unless it has to wait in the draft."""
+        held = False
+        if run.draft is not None:
+            if isinstance(piece, ToolCall):
+                self.let_go(run)  # what was said before the call stands before it
+            held = run.draft.keeps(piece)
+        if not held:
+            self._say(run, piece)
+        if run.said + (run.draft.size if run.draft else 0) > self._policy.answer_bytes:
             raise UpstreamError(
                 f"the answer grew over {self._policy.answer_bytes} bytes and was cut:"
                 " raise MAX_ANSWER_BYTES if you want longer ones",
                 code="answer_too_long",
             )
+
+    def _say(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
+        if not run.spoken:
+            run.spoken, run.others = True, ()
+            if run.draft is None or not run.draft.held:
+                run.prompt = _ASKED
+        self._announce(run)
+        run.said += _bytes(piece)
+        self._log.append(run.generation.id, piece)
+
+    def _announce(self, run: Run) -> None:
+        """Say who answers, before anything that it says."""
+        if run.rerouted is not None and not run.announced:
+            run.announced = True
+            self._log.append(run.generation.id, run.rerouted)
+
+    def let_go(self, run: Run, text: str | None = None) -> None:
+        """To the log with what was held back, as it came or with another text instead."""
+        for piece in run.draft.let_go(text) if run.draft else ():
+            self._say(run, piece)
 
     def _late(self, run: Run, *, past_total: bool) -> UpstreamError:
         who = run.provider.id
@@ -148,13 +239,17 @@ class Attempts:
                 code="upstream_timeout",
                 status=504,
             )
-        silence = "sent nothing more in the middle of its answer" if run.spoken else "said nothing"
+        silence = "sent nothing more in the middle of its answer" if run.heard else "said nothing"
         return UpstreamError(
             f"{who} {silence} for too long: continue the answer or ask again",
             code="upstream_timeout",
             status=504,
             retryable=True,
         )
+
+
+def _as_before(prompt: Prompt) -> tuple[Prompt, tuple[str, ...]]:
+    return prompt, ()
 
 
 def _bytes(piece: Text | Reasoning | ToolCall | Seal) -> int:

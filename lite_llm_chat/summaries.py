@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 from .asides import Aside, Asides
 from .domain import Options, Prompt, Turn
@@ -36,19 +37,21 @@ log = logging.getLogger("lite_llm_chat.summaries")
 class Summaries:
     """Makes them."""
 
-    def __init__(
-        self, database: Database, asides: Asides, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, database: Database, asides: Asides, now: Callable[[], datetime]) -> None:
         self._db = database
         self._asides = asides
         self._now = now
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def make(self, left_out: LeftOut, provider: Provider, model: str) -> None:
-        """Begin one, unless one is being made for the session."""
-        if left_out.session_id in self._tasks:
+    def make(
+        self, left_out: LeftOut, provider: Provider, model: str, ended: Coroutine[Any, Any, None]
+    ) -> None:
+        """Make one once the answer has `ended`, unless one is being made for the session or there
+        is nothing new to sum up."""
+        if left_out.session_id in self._tasks or not left_out.turns:
+            ended.close()
             return
-        work = self._make(left_out, provider, model)
+        work = self._make(left_out, provider, model, ended)
         task = asyncio.create_task(work, name=f"summary-{left_out.session_id}")
         self._tasks[left_out.session_id] = task
         task.add_done_callback(lambda done: self._over(left_out.session_id, done))
@@ -65,7 +68,10 @@ class Summaries:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("summary of session %d failed by a defect", session_id, exc_info=error)
 
-    async def _make(self, left_out: LeftOut, provider: Provider, model: str) -> None:
+    async def _make(
+        self, left_out: LeftOut, provider: Provider, model: str, ended: Coroutine[Any, Any, None]
+    ) -> None:
+        await ended
         aside = Aside("summary", left_out.session_id, provider, _prompt(left_out, model))
         text = await self._asides.ask(aside)
         if text is None:

@@ -53,16 +53,16 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
     leaving_stops = asked.on_disconnect == "cancel"
     if asked.stream:
         return PlainStream(parts, ticket, headers, leaving_stops=leaving_stops)
-    message: Message | None = None
+    ended: tuple[Generation, Message] | None = None
     try:
-        answer = parts.chat.answer(ticket.generation_id)
+        answer = parts.chat.answered(ticket.generation_id)
         client = sse.client_of(request.scope)
-        message = await sse.while_connected(request.receive, answer, client)
+        ended = await sse.while_connected(request.receive, answer, client)
     finally:
-        _leave(parts, ticket, stop=leaving_stops and message is None)
-    if message is None:
+        _leave(parts, ticket, stop=leaving_stops and ended is None)
+    if ended is None:
         return Response(status_code=499)
-    return _whole(ticket, message, headers)
+    return _whole(ticket, *ended, headers)
 
 
 def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
@@ -71,7 +71,9 @@ def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
         parts.chat.cancel_soon(ticket.generation_id)
 
 
-def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Response:
+def _whole(
+    ticket: Ticket, generation: Generation, message: Message, headers: dict[str, str]
+) -> Response:
     fault = message.fault
     if fault is not None:
         where: dict[str, object] = {
@@ -84,7 +86,7 @@ def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Respons
         session_id=ticket.session_id,
         generation_id=ticket.generation_id,
         message=MessageOut.of(message),
-        warnings=list(ticket.warnings),
+        warnings=list(generation.warnings),
     )
     return JSONResponse(body.model_dump(mode="json"), 200, headers)
 

@@ -296,7 +296,8 @@ class ModelOut(BaseModel):
 
 
 class ProviderOut(BaseModel):
-    """A provider. `supported`: this server speaks its dialect; `ready`: it can answer now."""
+    """A provider. `supported`: this server speaks its dialect; `ready`: it can answer now;
+    `resting_until`: it failed, and is passed over until then where others can answer."""
 
     id: str
     name: str
@@ -305,6 +306,7 @@ class ProviderOut(BaseModel):
     ready: bool
     default: bool
     note: str
+    resting_until: Moment | None = None
 
 
 class FileOut(BaseModel):

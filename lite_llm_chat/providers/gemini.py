@@ -160,6 +160,10 @@ class Gemini:
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: those that can generateContent, but for the makers of images,
         speech and the like."""

@@ -139,6 +139,10 @@ class Ollama:
         idle = options.effort is not None and _think(model, options) == without
         return ("effort",) if idle else ()
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: what was pulled and can chat. Windows are not asked for: that
         would be a request for each model."""

@@ -6,7 +6,7 @@ it too. It is never shown as a message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,15 +25,12 @@ class Summary:
     text: str
 
 
-def newest(conn: Connection, session_id: int, branch: Sequence[int]) -> Summary | None:
-    """The one that reaches furthest among those that go up to a message of a branch, which is
-    given by its ids, oldest first."""
+def known(conn: Connection, session_id: int) -> Mapping[int, str]:
+    """The summaries of a session, by the message that they go up to."""
     rows = conn.execute(
         select(summaries.c.upto_id, summaries.c.text).where(summaries.c.session_id == session_id)
     )
-    texts = {upto_id: text for upto_id, text in rows}
-    found = next((one for one in reversed(branch) if one in texts), None)
-    return None if found is None else Summary(session_id, found, texts[found])
+    return {row.upto_id: row.text for row in rows}
 
 
 def keep(conn: Connection, summary: Summary, at: datetime) -> None:
