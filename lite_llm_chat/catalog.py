@@ -25,14 +25,17 @@ from .errors import Invalid
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
-    vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` the
-    room for the prompt (None: no bound of ours)."""
+    vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` a
+    bound of ours for the prompt (None: none), `window` and `most_output` the model's own limits, 0
+    where they are not known."""
 
     provider: str
     model: str
     served: str
     thinking: bool | None = None
     max_prompt_tokens: int | None = None
+    window: int = 0
+    most_output: int = 0
 
 
 EVERYBODY = "*"  # whose list is for all that have none of their own
@@ -116,7 +119,15 @@ class Catalog:
             row = known[model]
         else:
             return self._unlisted(provider, model)
-        return Choice(provider, row.id, row.alias_of or row.id, row.thinking, row.max_prompt_tokens)
+        return Choice(
+            provider,
+            row.id,
+            row.alias_of or row.id,
+            row.thinking,
+            row.max_prompt_tokens,
+            row.context_length,
+            row.max_output_tokens,
+        )
 
     def fall_back(self, lists: Mapping[str, Sequence[str]]) -> None:
         """Who is asked after whom, from now on: a list for a model or, by `*`, for all that have

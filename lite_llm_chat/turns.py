@@ -31,6 +31,7 @@ from .domain import (
     Session,
     Started,
     Ticket,
+    Turn,
 )
 from .errors import Conflict, Invalid
 from .prompts import beginning_of, parts_of, turns_of
@@ -314,10 +315,27 @@ def _prompt(
     form, words = forms.passed_on(plan.options.response_format, rules.formats(plan.choice))
     if words:
         all_turns = forms.with_words(all_turns, words)
-    turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
+    turns, dropped = _fitting(plan, all_turns)
     options = replace(plan.options, response_format=form)
     prompt = Prompt(plan.choice.served, turns, options, prefix, plan.options.tools or ())
     return prompt, tuple(_warnings(plan.choice, rules, options, dropped))
+
+
+def _fitting(plan: _Plan, turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], int]:
+    """The turns that fit into the choice's window, and how many do not. Raises Invalid
+    `prompt_too_long`."""
+    choice = plan.choice
+    room = choice.max_prompt_tokens
+    if room is None:
+        room = context.room(choice.window, choice.most_output, plan.options.max_tokens)
+    fitting, dropped = context.fit(turns, room)
+    if context.hopeless(fitting, room):
+        raise Invalid(
+            f"the question alone is longer than the window of {choice.model}, which has room for"
+            f" {room} tokens: shorten it, or ask a model with a larger window",
+            code="prompt_too_long",
+        )
+    return fitting, dropped
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
