@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+import msgspec
+
 from . import elsewhere
 from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall
 from .elsewhere import Failure
-from .errors import UpstreamError
+from .errors import Invalid, UpstreamError
 from .eventlog import EventLog
 from .formed import formed
 from .providers.base import Provider
@@ -86,8 +88,8 @@ class Attempts:
         del ask  # a long conversation is kept for as long as it may be needed again
         failures: list[Failure] = []
         while True:
-            self._turn(run, failures, before)
             try:
+                self._turn(run, failures, before)
                 return await self.insist(run)
             except UpstreamError as error:
                 failures.append(elsewhere.failure(run.provider.id, run.model, error))
@@ -101,22 +103,28 @@ class Attempts:
 
     def _turn(self, run: Run, failures: Sequence[Failure], before: Rerouted | None) -> None:
         """Ask the best of those who were not asked yet: first who is ready and does not rest, last
-        who is not ready, else in their order. `before` is who answers if the first one does."""
+        who is not ready, else in their order. `before` is who answers if the first one does. Raises
+        UpstreamError if that one cannot be asked this."""
         ranks = [self._rank(other.provider) for other in run.others]
         place = ranks.index(min(ranks))
         passed, one = run.others[:place], run.others[place]
         run.others = (*passed, *run.others[place + 1 :])
-        run.prompt, warnings = one.ask()
         run.provider, run.rerouted = one.provider, before
-        if one.first:
-            return
-        why = [failed.detail for failed in failures]
-        why += [
-            elsewhere.passed_over(other.provider.id, other.provider.readiness()) for other in passed
-        ]
-        reason = elsewhere.reason(one.provider.id, one.model, why)
-        run.rerouted = Rerouted(one.provider.id, one.model, reason, warnings)
-        log.warning("generation %s: %s is asked instead", run.generation.id, one.provider.id)
+        if not one.first:
+            why = [failed.detail for failed in failures]
+            why += [
+                elsewhere.passed_over(each.provider.id, each.provider.readiness())
+                for each in passed
+            ]
+            reason = elsewhere.reason(one.provider.id, one.model, why)
+            run.rerouted = Rerouted(one.provider.id, one.model, reason)
+            log.warning("generation %s: %s is asked instead", run.generation.id, one.provider.id)
+        try:
+            run.prompt, warnings = one.ask()
+        except Invalid as error:  # its window is too small for this, say
+            raise UpstreamError(error.detail, code=error.code, status=error.status) from error
+        if run.rerouted is not None and warnings:
+            run.rerouted = msgspec.structs.replace(run.rerouted, warnings=warnings)
 
     def _rank(self, provider: Provider) -> int:
         if not provider.readiness().ready:
@@ -133,7 +141,7 @@ class Attempts:
             try:
                 return await self._attempt(run)
             except UpstreamError as error:
-                if not run.heard:
+                if not run.begun:
                     self.resting.failed(run.provider.id, error)
                 pause_s = None if run.spoken else self._pause_s(run, error, tries)
                 if pause_s is None or loop.time() + pause_s > window_end:
@@ -167,15 +175,15 @@ class Attempts:
         total_end = run.started_at + self._policy.total_s
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
-        run.heard, run.draft = False, run.fresh_draft()
+        run.begun, run.draft = False, run.fresh_draft()
         try:
             async with (
                 asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer,
                 aclosing(run.provider.stream(run.prompt)) as pieces,
             ):
                 async for piece in pieces:
-                    if not run.heard:
-                        run.heard = True
+                    if not run.begun:
+                        run.begun = True
                         self.resting.answered(run.provider.id)
                     if isinstance(piece, Finish):
                         self._announce(run)
@@ -213,7 +221,7 @@ class Attempts:
     def _say(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
         if not run.spoken:
             run.spoken, run.others = True, ()
-            if run.draft is None or not run.draft.held:
+            if not run.keeps_prompt and (run.draft is None or not run.draft.held):
                 run.prompt = _ASKED
         self._announce(run)
         run.said += _bytes(piece)
@@ -239,7 +247,7 @@ class Attempts:
                 code="upstream_timeout",
                 status=504,
             )
-        silence = "sent nothing more in the middle of its answer" if run.heard else "said nothing"
+        silence = "sent nothing more in the middle of its answer" if run.begun else "said nothing"
         return UpstreamError(
             f"{who} {silence} for too long: continue the answer or ask again",
             code="upstream_timeout",

@@ -1,7 +1,7 @@
 """One history, as it is asked of one model: what is sent, and what has to be said of that. Pure.
 
     history ─▶ turns ─▶ the form of the text in words, where the vendor does not see to it
-                   ─▶ what fits the window ─▶ a summary in the place of what does not, if there is one
+                   ─▶ what fits the window, and a summary of what does not, if there is one
                    ─▶ Prompt · warnings · what was left out
 
 The same brief is made into another prompt for whoever is asked next.

@@ -17,11 +17,13 @@ from .providers.base import Readiness
 
 OTHERS_CHARS = 160  # of what each but the first of those who failed has said
 
-# A retry would mend none of these, but another vendor has a key, money and models of its own.
+# A retry would mend none of these, but another vendor has a key, money, models and windows of its
+# own.
 # Not among them: `provider_bad_request`, for the same question would be refused again, and
 # `provider_blocked`, for nobody looks for the vendor that minds a question least.
 _STATE = frozenset(
     {
+        "prompt_too_long",
         "provider_auth",
         "provider_balance",
         "provider_not_configured",

@@ -39,7 +39,8 @@ class Run:
     others: tuple[Other, ...] = ()
     said: int = 0  # bytes of text, reasoning and arguments so far
     spoken: bool = False  # True once a piece of what runs now went to the log
-    heard: bool = False  # True once the request that runs now has brought a piece
+    begun: bool = False  # True once the request that runs now has brought a piece
+    keeps_prompt: bool = False  # whoever asks in rounds needs to know what was asked
     first_piece_at: float | None = None
     attempts: int = 0
     draft: Draft | None = None  # of a text that must have a form

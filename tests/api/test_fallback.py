@@ -354,3 +354,15 @@ async def test_a_vendor_that_is_not_reached_is_replaced_too(
     status, body = await whole(product, "say: hi")
     assert (status, body["message"]["provider"]) == (200, "second")
     assert "deepseek" in body["warnings"][0]
+
+
+async def test_one_whose_window_is_too_small_is_passed_over(
+    launch_all: LaunchAll, upstream: DeepSeekStandIn, second: DeepSeekStandIn
+) -> None:
+    product = await launch_all(fallback_models="second/tiny, third/deepseek-flash")
+    product.parts.chat._catalog.learn("second", [Model("tiny", "Tiny", "second", 40, 20, "")])
+    upstream.always(Status(402))
+    status, body = await whole(product, "say: " + "a long question " * 40)
+    assert (status, body["message"]["provider"]) == (200, "third")
+    assert "the question alone is longer than the window of tiny" in body["warnings"][0]
+    assert second.chats == []
