@@ -8,18 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from lite_llm_chat.domain import (
-    Attachment,
-    Finish,
-    Part,
-    Piece,
-    Reasoning,
-    Seal,
-    Text,
-    ToolCall,
-    Turn,
-    fold,
-)
+from lite_llm_chat.domain import Finish, Piece, Reasoning, Seal, Text, ToolCall
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.gemini_stream import GeminiDecoder
 
@@ -68,14 +57,3 @@ def saying(*parts: object, **more: object) -> bytes:
 
 
 STOP = saying(finishReason="STOP")
-
-
-def said(parts: Iterable[Part]) -> Turn:
-    """The turn of an answer, as the next prompt has it."""
-    answer = fold(part for part in parts if not isinstance(part, Attachment))
-    return Turn("assistant", answer.text, answer.reasoning or None, answer.parts)
-
-
-def turn_of(pieces: Iterable[Piece]) -> Turn:
-    """The same, of what a provider said."""
-    return said(piece for piece in pieces if not isinstance(piece, Finish))

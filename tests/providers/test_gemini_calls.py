@@ -30,7 +30,7 @@ from standins.behaviours import Answer as Say
 from standins.gemini import GeminiStandIn
 
 from .conftest import collect, finish, text
-from .gemini_ear import said, turn_of
+from .turns import result, said, turn_of
 
 WIRE = Path(__file__).parents[1] / "wire" / "gemini"
 KEY = "AIzaSy-canary0f1e2d3c4b5a69788796a5b4c3d"
@@ -60,10 +60,6 @@ def sent(upstream: GeminiStandIn) -> dict[str, Any]:
     body = upstream.requests[-1].body
     assert isinstance(body, dict)
     return body
-
-
-def result(call: ToolCall, content: str, *, failed: bool = False) -> Turn:
-    return Turn("tool", content, call_id=call.id, failed=failed)
 
 
 # ── a loop ────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,6 @@ from lite_llm_chat.domain import (
     Prompt,
     ResponseFormat,
     Tool,
-    ToolCall,
     Turn,
 )
 from lite_llm_chat.providers.gemini import MODELS, Gemini
@@ -51,10 +50,6 @@ def sent(upstream: GeminiStandIn) -> dict[str, Any]:
     body = upstream.requests[-1].body
     assert isinstance(body, dict)
     return body
-
-
-def result(call: ToolCall, content: str, *, failed: bool = False) -> Turn:
-    return Turn("tool", content, call_id=call.id, failed=failed)
 
 
 # ── formats ───────────────────────────────────────────────────────────────────────────────────

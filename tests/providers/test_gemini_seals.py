@@ -26,7 +26,8 @@ from lite_llm_chat.providers.gemini_stream import GeminiDecoder
 from lite_llm_chat.providers.object_calls import seed_of
 
 from .conftest import endpoint
-from .gemini_ear import STOP, hear, said, saying, turn_of
+from .gemini_ear import STOP, hear, saying
+from .turns import result, said, turn_of
 
 WIRE = Path(__file__).parents[1] / "wire" / "gemini"
 KEY = "AIzaSy-canary0f1e2d3c4b5a69788796a5b4c3d"
@@ -39,10 +40,6 @@ SHOWN = {"thinkingConfig": {"includeThoughts": True}}
 
 def asking(*turns: Turn, model: str = FLASH, **options: Any) -> Prompt:
     return Prompt(model, turns, Options(tools=TOOLS, **options), tools=TOOLS)
-
-
-def result(call: ToolCall, content: str, *, failed: bool = False) -> Turn:
-    return Turn("tool", content, call_id=call.id, failed=failed)
 
 
 # ── the bytes of calls ────────────────────────────────────────────────────────────────────────
