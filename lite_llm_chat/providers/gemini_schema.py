@@ -36,12 +36,14 @@ _PLAIN = frozenset(
 _ONE = frozenset({"items", "additionalProperties"})
 _LIST = frozenset({"prefixItems", "anyOf", "oneOf"})
 _NAMED = frozenset({"properties", "$defs"})
+_DEEPEST = 64  # levels; more would be nobody's, and would wear out the interpreter
 _OLD_PLACE, _PLACE = "#/definitions/", "#/$defs/"  # until draft 7, and since
 
 
-def understood(schema: Schema) -> dict[str, Any]:
-    """The schema with only what Gemini understands, in its order."""
-    schema = _joined(schema)
+def understood(schema: Schema, levels: int = _DEEPEST) -> dict[str, Any]:
+    """The schema with only what Gemini understands, in its order; below so many levels anything
+    is allowed."""
+    schema = _joined(schema) if levels else {}
     if "$ref" in schema:
         schema = {name: value for name, value in schema.items() if name.startswith("$")}
     words: dict[str, Any] = {}
@@ -51,11 +53,11 @@ def understood(schema: Schema) -> dict[str, Any]:
         elif name in _PLAIN:
             words[name] = value
         elif name in _ONE:
-            words[name] = _inner(value)
+            words[name] = _inner(value, levels)
         elif name in _LIST and isinstance(value, list):
-            words[name] = [_inner(one) for one in value]
+            words[name] = [_inner(one, levels) for one in value]
         elif name in _NAMED and isinstance(value, Mapping):
-            words[name] = {key: _inner(one) for key, one in value.items()}
+            words[name] = {key: _inner(one, levels) for key, one in value.items()}
         elif name == "enum" and _may_be_chosen(value):
             words[name] = value
     return words
@@ -74,8 +76,8 @@ def _joined(schema: Schema) -> Schema:
     return words
 
 
-def _inner(value: object) -> object:
-    return understood(value) if isinstance(value, Mapping) else value
+def _inner(value: object, levels: int) -> object:
+    return understood(value, levels - 1) if isinstance(value, Mapping) else value
 
 
 def _may_be_chosen(values: object) -> bool:

@@ -95,6 +95,16 @@ def test_a_schema_that_is_none_does_not_make_it_stumble(odd: dict[str, Any]) -> 
     assert understood(odd) == {}
 
 
+def test_a_schema_without_a_bottom_ends_somewhere() -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(5_000):
+        deep = {"items": deep}
+    levels, inner = 0, understood(deep)
+    while inner:
+        levels, inner = levels + 1, inner["items"]
+    assert levels == 64
+
+
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
 
 
