@@ -193,7 +193,8 @@ def _payload(prompt: Prompt, model: str) -> dict[str, object]:
     if prompt.tools:
         payload["tools"] = declared(prompt.tools)
     payload["contents"] = contents(turns, signed=wants_signatures(model))
-    if prompt.tools and (choice := mode(prompt.tools, prompt.options.tool_choice)):
+    chosen = prompt.options.tool_choice
+    if prompt.tools and (choice := mode(prompt.tools, chosen, validates=thinks(model))):
         payload["toolConfig"] = choice
     known = any(row.id == model for row in MODELS)
     if given := dict(config(model, prompt.options, known=known, calls=bool(prompt.tools))):

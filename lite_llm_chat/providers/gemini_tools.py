@@ -8,7 +8,9 @@
     SDK   functionCallingConfig: AUTO, NONE, ANY (a call for certain; allowedFunctionNames says of
           what), VALIDATED (as AUTO, but calls keep to their schema)
 
-A `strict` function is VALIDATED if all are and the choice is the model's.
+    PA    VALIDATED: by 2.5 and later
+
+A `strict` function is VALIDATED if all are, the choice is the model's and the model knows how.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ def declared(tools: Sequence[Tool]) -> list[dict[str, object]]:
     return [{"functionDeclarations": [_declaration(tool) for tool in tools]}]
 
 
-def mode(tools: Sequence[Tool], choice: str | None) -> dict[str, object]:
-    """The field `toolConfig`, empty where the model chooses by itself."""
+def mode(tools: Sequence[Tool], choice: str | None, *, validates: bool) -> dict[str, object]:
+    """The field `toolConfig`, empty where the model chooses by itself. `validates`: the model can
+    be held to the schemas."""
     kind, _, name = (choice or "").partition(":")
     if kind == "tool":
         return _config({"mode": "ANY", "allowedFunctionNames": [name]})
-    if kind in ("", "auto") and all(tool.strict for tool in tools):
+    if validates and kind in ("", "auto") and all(tool.strict for tool in tools):
         return _config({"mode": "VALIDATED"})
     return _config({"mode": _MODES[kind]}) if kind else {}
 

@@ -108,3 +108,11 @@ async def test_a_question_in_place_of_results_is_answered_too(
     assert (await say(product, provider, asks("Never mind."), **session))["content"] == (
         "As you like."
     )
+
+
+async def test_an_answer_that_was_only_signed_has_no_parts_to_show(
+    product: Product, vendors: Vendors
+) -> None:
+    vendors["gemini"].play(Answer(text="Good evening.", reasoning="Be polite."))
+    answer = await say(product, "gemini", asks("Hi"))
+    assert (answer["content"], answer["parts"]) == ("Good evening.", None)

@@ -144,8 +144,17 @@ def test_a_schema_of_arguments_is_one_of_an_object() -> None:
 )
 def test_the_choice_is_a_mode(choice: str | None, strict: bool | None, config: object) -> None:
     tools = [Tool("f", strict=strict), Tool("g", strict=strict)]
-    assert mode(tools, choice) == ({"functionCallingConfig": config} if config else {})
+    assert mode(tools, choice, validates=True) == (
+        {"functionCallingConfig": config} if config else {}
+    )
 
 
 def test_one_function_that_is_not_strict_leaves_all_as_they_are() -> None:
-    assert mode([Tool("f", strict=True), Tool("g")], None) == {}
+    assert mode([Tool("f", strict=True), Tool("g")], None, validates=True) == {}
+
+
+def test_a_model_that_cannot_be_held_to_a_schema_is_not_asked_to() -> None:
+    tools = [Tool("f", strict=True)]
+    assert mode(tools, None, validates=False) == {}
+    auto = {"functionCallingConfig": {"mode": "AUTO"}}
+    assert mode(tools, "auto", validates=False) == auto
