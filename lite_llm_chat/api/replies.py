@@ -28,6 +28,7 @@ from ..domain import (
     ToolCall,
     ToolResult,
     Usage,
+    merged,
 )
 
 Fields = dict[str, Any]
@@ -96,14 +97,20 @@ def message_fields(message: Message) -> Fields:
         "error": fault and {"code": fault.code, "detail": fault.detail},
         "tool_calls": [_call(call) for call in message.calls] or None,
         "tool_call_id": message.call_id,
-        "parts": [part_fields(part) for part in message.parts if not isinstance(part, Seal)]
-        or None,
+        "parts": _parts(message) or None,
     }
 
 
 def _call(call: ToolCall) -> Fields:
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
+
+
+def _parts(message: Message) -> list[Fields]:
+    """What a message is made of, without what only a vendor reads; none where what is left is
+    nothing but reasoning and then text."""
+    shown = merged([part for part in message.parts if not isinstance(part, Seal)])
+    return [part_fields(part) for part in shown]
 
 
 def part_fields(part: Part) -> Fields:
