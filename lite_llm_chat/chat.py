@@ -207,8 +207,9 @@ class Chat:
                 f"{provider_id} cannot answer: {readiness.note}", code="provider_not_configured"
             )
 
-    def _ignored(self, choice: Choice, options: Options) -> tuple[str, ...]:
-        return self._providers[choice.provider].ignored(choice.served, options)
+    def _ignored(self, choice: Choice, options: Options, going_on: bool) -> tuple[str, ...]:
+        provider = self._providers[choice.provider]
+        return provider.ignored(choice.served, options, going_on=going_on)
 
     # ── following ─────────────────────────────────────────────────────────────────────────
 

@@ -93,11 +93,12 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the transactions need to know of the providers: who serves a name, whether that
-    provider can answer (raises if not), and which options it has no use for."""
+    provider can answer (raises if not), and which options it has no use for, in a request that goes
+    on from a text or not."""
 
     catalog: Catalog
     require: Callable[[str], None]
-    ignored: Callable[[Choice, Options], tuple[str, ...]]
+    ignored: Callable[[Choice, Options, bool], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ def _open(
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
     prompt, dropped = _prompt(plan, history, begun)
-    warnings = (*plan.wish.warnings, *_warnings(plan, rules, dropped))
+    warnings = (*plan.wish.warnings, *_warnings(plan, rules, prompt, dropped))
     generation = Generation(
         plan.generation_id,
         parent.session_id,
@@ -300,11 +301,11 @@ def _opening_events(
     return tuple(Event(generation_id, seq, body) for seq, body in enumerate(bodies, start=1))
 
 
-def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
+def _warnings(plan: _Plan, rules: Rules, prompt: Prompt, dropped: int) -> list[str]:
     choice = plan.choice
     warnings = [
         f"{name}: {choice.model} has no use for it, so it was ignored"
-        for name in rules.ignored(choice, plan.options)
+        for name in rules.ignored(choice, plan.options, prompt.prefix is not None)
     ]
     if dropped:
         warnings.append(

@@ -103,7 +103,7 @@ class Anthropic:
         """By its key."""
         return keyed("ANTHROPIC_API_KEY", self._api_key)
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
         """What this model has no use for, by the rules above."""
         habits = habits_of(model)
         sent = {"max_tokens", *_sampling(habits, options)}
@@ -114,6 +114,10 @@ class Anthropic:
         if options.effort is not None and _minds_effort(habits, options):
             sent.add("effort")
         return tuple(name for name in options.given() if name not in sent)
+
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None of them."""
+        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says. All that it lists can chat; what is retired fails."""

@@ -73,9 +73,14 @@ class Provider(Protocol):
     def readiness(self) -> Readiness:
         """Whether a request now would reach the vendor; cheap, no I/O."""
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         """The names of the options that this vendor's model has no use for, as a subset of
-        `options.given()`. The caller is told of them in `warnings`."""
+        `options.given()`; `going_on`: in a request that goes on from a text. The caller is told
+        of them in `warnings`."""
+
+    def formats(self, model: str) -> frozenset[str]:
+        """The kinds of `ResponseFormat` that this vendor's model sees to itself, of `json_object`
+        and `json_schema`; any other leaves no trace in a request."""
 
     async def listed(self) -> Sequence[Model] | None:
         """The chat models that the vendor lists at this moment, `listed` as "live"; None: it has

@@ -146,7 +146,7 @@ class Gemini:
         """By its key."""
         return keyed("GEMINI_API_KEY", self._api_key)
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
         """What this model has no use for, by the rules above."""
         model, idle = _plain(model), set(_NEVER)
         if not _minds_sampling(model):
@@ -159,6 +159,10 @@ class Gemini:
         if not thinks or not _minds_effort(options):
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
+
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None of them."""
+        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: those that can generateContent, but for the makers of images,

@@ -132,12 +132,20 @@ class Ollama:
             return keyed("OLLAMA_API_KEY", self._api_key)
         return Readiness(True, "ready")
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         """An effort that changes nothing: unknown, or thinking is switched the other way, or the
-        model has no levels and is told to think anyway. All else is Ollama's to use."""
+        model has no levels and is told to think anyway; and all thinking in what goes on from a
+        text. All else is Ollama's to use."""
+        if going_on:
+            asked = {"thinking": options.thinking, "effort": options.effort not in (None, "none")}
+            return tuple(name for name in options.given() if asked.get(name))
         without = _think(model, replace(options, effort=None))
         idle = options.effort is not None and _think(model, options) == without
         return ("effort",) if idle else ()
+
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None of them."""
+        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: what was pulled and can chat. Windows are not asked for: that
