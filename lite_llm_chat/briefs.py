@@ -26,12 +26,13 @@ SUMMED_UP = "What was said before, summed up because it no longer fits: "
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the transactions need to know of the providers: who serves a name, whether any of some
-    providers can answer (raises if not), which options one has no use for, and which forms of a
-    text it keeps to itself. `sums_up`: what is left out is summed up."""
+    providers can answer (raises if not), which options one has no use for, in a request that goes
+    on from a text or not, and which forms of a text it keeps to itself. `sums_up`: what is left out
+    is summed up."""
 
     catalog: Catalog
     require: Callable[[Sequence[str]], None]
-    ignored: Callable[[Choice, Options], tuple[str, ...]]
+    ignored: Callable[[Choice, Options, bool], tuple[str, ...]]
     formats: Callable[[Choice], frozenset[str]]
     sums_up: bool = False
 
@@ -71,7 +72,7 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
         kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
     sent = replace(options, response_format=form)
     prompt = Prompt(choice.served, kept, sent, prefix, options.tools or ())
-    return Briefed(prompt, tuple(_warnings(choice, rules, sent, left_out)), left_out)
+    return Briefed(prompt, tuple(_warnings(choice, rules, prompt, left_out)), left_out)
 
 
 def _fitted(
@@ -114,12 +115,10 @@ def _talk(turns: Sequence[Turn]) -> Sequence[Turn]:
     return turns[first:]
 
 
-def _warnings(
-    choice: Choice, rules: Rules, options: Options, left_out: LeftOut | None
-) -> list[str]:
+def _warnings(choice: Choice, rules: Rules, prompt: Prompt, left_out: LeftOut | None) -> list[str]:
     warnings = [
         f"{name}: {choice.model} has no use for it, so it was ignored"
-        for name in rules.ignored(choice, options)
+        for name in rules.ignored(choice, prompt.options, prompt.prefix is not None)
     ]
     if left_out is not None:
         instead = "; a summary stands for them" if left_out.before else ""

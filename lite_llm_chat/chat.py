@@ -242,8 +242,9 @@ class Chat:
     def _formats(self, choice: Choice) -> frozenset[str]:
         return self._providers[choice.provider].formats(choice.served)
 
-    def _ignored(self, choice: Choice, options: Options) -> tuple[str, ...]:
-        return self._providers[choice.provider].ignored(choice.served, options)
+    def _ignored(self, choice: Choice, options: Options, going_on: bool) -> tuple[str, ...]:
+        provider = self._providers[choice.provider]
+        return provider.ignored(choice.served, options, going_on=going_on)
 
     # ── following ─────────────────────────────────────────────────────────────────────────
 

@@ -103,7 +103,7 @@ class Anthropic:
         """By its key."""
         return keyed("ANTHROPIC_API_KEY", self._api_key)
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
         """What this model has no use for, by the rules above."""
         habits = habits_of(model)
         sent = {"max_tokens", *_sampling(habits, options)}

@@ -73,9 +73,10 @@ class Provider(Protocol):
     def readiness(self) -> Readiness:
         """Whether a request now would reach the vendor; cheap, no I/O."""
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         """The names of the options that this vendor's model has no use for, as a subset of
-        `options.given()`. The caller is told of them in `warnings`."""
+        `options.given()`; `going_on`: in a request that goes on from a text. The caller is told
+        of them in `warnings`."""
 
     def formats(self, model: str) -> frozenset[str]:
         """The kinds of ResponseFormat (`json_object`, `json_schema`) that this vendor's model keeps

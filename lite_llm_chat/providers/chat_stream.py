@@ -8,7 +8,8 @@ It believes little: every field may be null, absent or of another type, an error
 event, and only a finish reason makes an answer whole. What one read brings leaves as one piece
 for each kind in a row, so a fast vendor costs few pieces.
 
-Tool calls are not read yet; that there was one is noticed, so the answer does not count as empty.
+Calls of tools are gathered in calls.py and leave last, once the end says that they are whole. An
+answer with calls ends as `tool_calls`, whatever its vendor says, and one without never does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text
 from ..errors import UpstreamError
+from .calls import NO_CALLS, Calls, Details, Expected, Leak, leaked
 from .exchange import empty, garbage, gave_up, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer
@@ -36,6 +38,8 @@ _GAVE_UP = frozenset({"insufficient_system_resource", "aborted", "error", "netwo
 _REASONS = {"model_length": "length"}
 _GRACE_S = 1.0  # after the finish reason: how long a late usage may take
 _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
+# Ends that calls do not change: the last of them may have been cut.
+_CUT_SHORT = frozenset({"length", "content_filter"})
 _READ_INDEXES = (0, None, "0")  # of the choices: the first one, however a vendor says so
 _MAX_TEMPLATE_BYTES = 16 * 1024  # of a chunk: a larger one is not kept for the answer's life
 _VAIN_TEMPLATES = 8  # so many in a row that nothing was like: no two chunks of it are alike
@@ -118,10 +122,16 @@ def _said(chunk: _Chunk) -> tuple[Any, ...]:
     return (delta.thought(), delta.content) if delta else ()
 
 
+def _has_more(chunk: _Chunk) -> bool:
+    """Whether a chunk has something beside its text that counts each time it comes."""
+    deltas = (choice.delta or choice.message for choice in chunk.choices or ())
+    return any(delta and (delta.tool_calls or delta.reasoning_details) for delta in deltas)
+
+
 def _template(row: bytes, chunk: _Chunk) -> Template | None:
     """The template of a chunk that says one thing, in one string; `row` is its JSON. The proof:
     the same row with that string empty says nothing."""
-    if len(row) > _MAX_TEMPLATE_BYTES or not any(_said(chunk)):
+    if len(row) > _MAX_TEMPLATE_BYTES or not any(_said(chunk)) or _has_more(chunk):
         return None
     if (halves := around_text(row)) is None:
         return None
@@ -135,9 +145,12 @@ class ChatDecoder:
 
     takes_events = True
     __slots__ = (
+        "_calls",
+        "_details",
         "_done",
         "_endpoint",
         "_fingerprint",
+        "_leak",
         "_model",
         "_out",
         "_reason",
@@ -151,13 +164,20 @@ class ChatDecoder:
     )
 
     def __init__(
-        self, endpoint: Endpoint, may_be_empty: bool = False, tags: TagReader | None = None
+        self,
+        endpoint: Endpoint,
+        may_be_empty: bool = False,
+        tags: TagReader | None = None,
+        expected: Expected = NO_CALLS,
     ) -> None:
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
         self._sse = SseSplitter()
         self._out = Gatherer(tags)
+        self._calls = Calls(endpoint.who, expected)
+        self._details = Details() if expected.seals == "reasoning_details" else None
+        self._leak = Leak() if expected.tools else None
         self._done = False
         self._said_something = may_be_empty
         self._reason: str | None = None
@@ -185,28 +205,28 @@ class ChatDecoder:
                 self._read_each(data)
         except UpstreamError as error:
             self.failure = error
-        return self._out.handed_out()
+        return self._handed_out()
 
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer, or the error, that came as one JSON body."""
         try:
             self._take(Frame(body.strip()))
-            if self._reason is None and self._out.empty:
+            if self._reason is None and self._out.empty and not self._calls:
                 raise self._endpoint.explain(read_refusal(body, 500, self._endpoint.secret))
         except UpstreamError as error:
             self.failure = error
         self._done = True
-        return self._out.handed_out()
+        return self._handed_out()
 
     def close(self) -> list[Piece]:
-        """The pieces that were still waiting when the stream ended."""
+        """The pieces that were still waiting when the stream ended; calls only of a whole one."""
         try:
             for frame in () if self.over else self._sse.close():
                 self._take(frame)
         except UpstreamError as error:
             if error.code != "upstream_garbage":  # half an event: the stream was cut
                 self.failure = error
-        return self._out.handed_out(last=True)
+        return [*self._handed_out(last=True), *self._called()]
 
     def finish(self) -> Finish:
         """The Finish of a whole answer. Raises UpstreamError for any other."""
@@ -217,10 +237,33 @@ class ChatDecoder:
             raise truncated(who)
         if reason in _GAVE_UP:
             raise gave_up(who, reason)
+        reason = self._known(reason)
         if reason == "stop" and not (self._said_something or self._out.spoke):
             raise empty(who)
-        known = _REASONS.get(reason, reason)
-        return Finish(known, read_usage(self._usage), self._model, self._fingerprint)
+        if self._leak is not None and self._leak.found and not self._calls:
+            raise leaked(who)
+        return Finish(reason, read_usage(self._usage), self._model, self._fingerprint)
+
+    def _known(self, reason: str) -> str:
+        reason = _REASONS.get(reason, reason)
+        if self._calls:
+            return reason if reason in _CUT_SHORT else "tool_calls"
+        return "stop" if reason == "tool_calls" else reason
+
+    def _handed_out(self, last: bool = False) -> list[Piece]:
+        pieces = self._out.handed_out(last)
+        return pieces if self._leak is None else self._leak.seen(pieces)
+
+    def _called(self) -> list[Piece]:
+        """The calls of a whole answer, and what the vendor wants back with them."""
+        if self.failure or self._reason is None or self._reason in _GAVE_UP or not self._calls:
+            return []
+        try:
+            calls = list(self._calls.taken_out())
+        except UpstreamError as error:
+            self.failure = error
+            return []
+        return [*(self._details.taken_out() if self._details else ()), *calls]
 
     def _read_alike(self, data: bytes) -> bool:
         """Read whole events that are like the last one but for their text, so their kind is its
@@ -291,7 +334,9 @@ class ChatDecoder:
             if delta.content:
                 self._add(Text, delta.content)
             if delta.tool_calls:
-                self._said_something = True
+                self._calls.add(delta.tool_calls)
+            if delta.reasoning_details and self._details is not None:
+                self._details.add(delta.reasoning_details)
         if choice.usage is not None:
             self._usage = choice.usage
         if isinstance(choice.finish_reason, str) and choice.finish_reason:

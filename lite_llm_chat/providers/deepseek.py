@@ -2,7 +2,8 @@
 
     Prompt ─▶ _payload ─▶ converse ─▶ api.deepseek.com/chat/completions
                  │                └─▶ …/beta/chat/completions   to go on with a cut answer
-                 └ thinking, effort, reasoning sent back: DeepSeek's own rules
+                 │                      or where every tool is strict
+                 └ thinking, effort, tools, reasoning sent back: DeepSeek's own rules
     its list ─▶ openai_models ─▶ …/models
     its error ─▶ _explain ─▶ UpstreamError
 
@@ -14,6 +15,11 @@ reported of the live API in 2026, where the documentation is silent.
            GET /models in OpenAI's dialect, with windows and limits
     docs   temperature has no effect while thinking; the two penalties never have; seed, n and
            top_k do not exist
+    docs   with tools and while thinking, every assistant turn carries its reasoning, "" if it is
+           not known, and no call can be forced; `strict` on the beta address alone, and of all
+           tools or none; at most 128 tools; no parallel_tool_calls
+    docs   json_object wants the word "json" in the prompt; json_schema: 400 (seen)
+    docs   Flash sees pictures, Pro does not
     docs   a request may wait up to 10 minutes for its turn, with comments as a sign of life
     seen   400 for retired model names, 401 with the key's last characters in it, "stop" after
            reasoning alone, connections that just end
@@ -28,9 +34,13 @@ from dataclasses import replace
 from ..domain import Model, Options, Piece, Prompt
 from ..errors import Crowded, UpstreamError
 from .base import Readiness, insist, keyed
-from .functions import function_tools
+from .calls import expected_of
+from .chat_messages import Message, messages_of, naming_json
+from .chat_stream import ChatDecoder
+from .functions import is_forced
+from .habits import CHOICE, NOT_FORCED, OBJECT, Habits, option_fields, tool_fields
 from .model_list import openai_models
-from .openai_compatible import base_payload, converse, given_options
+from .openai_compatible import base_payload, converse
 from .refusal import Mend, Refusal, explain, too_long
 from .wire import Endpoint, Wire
 
@@ -51,8 +61,10 @@ _EFFORTS = {
     "ultra": "max",
 }
 # Sent as they are. Temperature and top_p have rules of their own below.
-_SENT = frozenset({"max_tokens", "stop"})
-_NEVER = frozenset({"seed", "top_k", "frequency_penalty", "presence_penalty"})
+_SENT = Habits(takes=frozenset({"stop"}) | CHOICE, formats=OBJECT, strict=False)
+_NEVER = frozenset(
+    {"seed", "top_k", "frequency_penalty", "presence_penalty", "parallel_tool_calls"}
+)
 _TOP_P_THINKING = (0.95, 1.0)  # deepseek-flash clamps to this; docs
 
 _WRONG_MODEL = re.compile(r"supported API model names? (?:are|is)\b", re.IGNORECASE)
@@ -76,6 +88,9 @@ def _model(
         description=description,
         alias_of=alias_of,
         thinking=thinking,
+        vision=model_id != _PRO,
+        tools=True,
+        reasoning=thinking is not False,
     )
 
 
@@ -129,8 +144,8 @@ class DeepSeek:
         """By its key."""
         return keyed("DEEPSEEK_API_KEY", self._api_key)
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
-        """What DeepSeek has no use for, by the rules above."""
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
+        """What DeepSeek has no use for, by the rules above. Going on, it thinks as ever."""
         idle = set(_NEVER)
         if _thinks(options):
             idle.add("temperature")
@@ -138,22 +153,27 @@ class DeepSeek:
             idle.add("top_p")
         if options.effort is not None and not _minds_effort(options):
             idle.add("effort")
+        if _thinks(options) and is_forced(options):
+            idle.add("tool_choice")
+        if options.response_format is not None and options.response_format.kind not in OBJECT:
+            idle.add("response_format")
         return tuple(name for name in options.given() if name in idle)
 
     def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
+        """Any JSON object."""
+        return frozenset(OBJECT)
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says."""
         return await openai_models(self._wire, self._list)
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """As the Protocol says. With a prefix it uses DeepSeek's beta address."""
+        """As the Protocol says. Going on and strict tools are at DeepSeek's beta address."""
         insist(self.readiness())
         goes_on = prompt.prefix is not None
-        endpoint = self._beta if goes_on else self._plain
-        return converse(self._wire, endpoint, _payload(prompt), may_be_empty=goes_on)
+        endpoint = self._beta if goes_on or _strict(prompt) else self._plain
+        decoder = ChatDecoder(endpoint, goes_on, expected=expected_of(prompt))
+        return converse(self._wire, endpoint, _payload(prompt), decoder)
 
     def _endpoint(self, base_url: str) -> Endpoint:
         return Endpoint(
@@ -170,6 +190,11 @@ def _thinks(options: Options) -> bool:
     return options.thinking if options.thinking is not None else options.effort != "none"
 
 
+def _strict(prompt: Prompt) -> bool:
+    """Whether every tool is strict: some alone cannot be."""
+    return bool(prompt.tools) and all(tool.strict for tool in prompt.tools)
+
+
 def _minds_effort(options: Options) -> bool:
     if options.effort == "none":
         return options.thinking is not True
@@ -183,8 +208,9 @@ def _minds_top_p(model: str, options: Options) -> bool:
 
 def _payload(prompt: Prompt) -> dict[str, object]:
     options = prompt.options
-    payload = base_payload(prompt) | given_options(prompt, _SENT)
     thinks = _thinks(options)
+    payload = base_payload(prompt.model, _messages(prompt, thinks))
+    payload |= option_fields(_SENT, options)
     if options.thinking is not None or options.effort == "none":
         payload["thinking"] = {"type": "enabled" if thinks else "disabled"}
     if thinks and options.effort in _EFFORTS:
@@ -196,27 +222,24 @@ def _payload(prompt: Prompt) -> dict[str, object]:
     if options.top_p is not None and _minds_top_p(prompt.model, options):
         low, high = _TOP_P_THINKING if thinks else (0.01, 1.0)
         payload["top_p"] = min(max(options.top_p, low), high)
-    if prompt.tools:
-        payload["tools"] = function_tools(prompt.tools)
-    payload["messages"] = _messages(prompt, thinks)
-    return payload
+    habits = replace(_SENT, strict=_strict(prompt))
+    if thinks:
+        habits = replace(habits, forced=NOT_FORCED)
+    return payload | tool_fields(habits, options, prompt.tools)
 
 
-def _messages(prompt: Prompt, thinks: bool) -> list[dict[str, object]]:
+def _messages(prompt: Prompt, thinks: bool) -> list[Message]:
     """The turns. Reasoning goes back only where DeepSeek insists (docs): with tools and while
     thinking, then in every assistant turn, empty if unknown. Elsewhere it would be ignored."""
-    messages: list[dict[str, object]] = []
-    for turn in prompt.turns:
-        message: dict[str, object] = {"role": turn.role, "content": turn.content}
+    turns, wanted = prompt.turns, prompt.options.response_format
+    if wanted is not None and wanted.kind in OBJECT:
+        turns = naming_json(turns)
+    messages = messages_of(turns)
+    for message, turn in zip(messages, turns, strict=True):
         if turn.role == "assistant" and prompt.tools and thinks:
             message["reasoning_content"] = turn.reasoning or ""
-        messages.append(message)
     if prompt.prefix is not None:
-        start: dict[str, object] = {
-            "role": "assistant",
-            "content": prompt.prefix.text,
-            "prefix": True,
-        }
+        start: Message = {"role": "assistant", "content": prompt.prefix.text, "prefix": True}
         if thinks and (prompt.prefix.reasoning or prompt.tools):
             start["reasoning_content"] = prompt.prefix.reasoning
         messages.append(start)

@@ -21,7 +21,19 @@ import msgspec
 
 from ..domain import Model
 from ..errors import StartupError
-from .habits import EFFORTS, OPTIONS, GoingOn, Habits, Thinking, ThinkTags
+from .calls import Seals
+from .chat_messages import CallIds
+from .habits import (
+    EFFORTS,
+    FORMATS,
+    OPTIONS,
+    Forced,
+    Format,
+    GoingOn,
+    Habits,
+    Thinking,
+    ThinkTags,
+)
 from .openai_compatible import Vendor
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -40,6 +52,9 @@ class _Model(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     context_length: Tokens = _NO_LIMIT
     max_output_tokens: Tokens = _NO_LIMIT
     description: str = ""
+    vision: bool | None = None
+    tools: bool | None = None
+    reasoning: bool | None = None
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -62,12 +77,24 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     efforts: dict[str, str] = {}
     going_on: GoingOn = "words"
     going_on_thinks: bool = True
+    tools_think: bool = True
+    forced: list[Forced] | None = None
+    strict: bool = True
+    call_ids: CallIds = "any"
+    seals: Seals = "none"
+    formats: list[Format] | None = None
     stream_options: bool = True
     think_tags: ThinkTags = "none"
     extra: dict[str, object] = {}
 
 
-_CHOICES = {"thinking": Thinking, "going_on": GoingOn, "think_tags": ThinkTags}
+_CHOICES = {
+    "thinking": Thinking,
+    "going_on": GoingOn,
+    "think_tags": ThinkTags,
+    "call_ids": CallIds,
+    "seals": Seals,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +219,12 @@ def _row(path: Path, entry: Entry) -> Vendor:
         efforts=entry.efforts,
         going_on=entry.going_on,
         going_on_thinks=entry.going_on_thinks,
+        tools_think=entry.tools_think,
+        forced=Habits().forced if entry.forced is None else frozenset(entry.forced),
+        strict=entry.strict,
+        call_ids=entry.call_ids,
+        seals=entry.seals,
+        formats=FORMATS if entry.formats is None else frozenset(entry.formats),
         stream_options=entry.stream_options,
         think_tags=entry.think_tags,
         extra=entry.extra,
@@ -222,4 +255,7 @@ def _model(provider: str, one: _Model | str) -> Model:
         context_length=one.context_length,
         max_output_tokens=one.max_output_tokens,
         description=one.description or "Listed in an endpoint of your own",
+        vision=one.vision,
+        tools=one.tools,
+        reasoning=one.reasoning,
     )

@@ -108,7 +108,7 @@ class Gemini:
         """By its key."""
         return keyed("GEMINI_API_KEY", self._api_key)
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
         """What this model has no use for, by the rules above."""
         unused = idle(_plain(model), options)
         return tuple(name for name in options.given() if name in unused)
@@ -116,10 +116,6 @@ class Gemini:
     def formats(self, model: str) -> frozenset[str]:
         """What this model is held to by Gemini itself."""
         return formats(_plain(model))
-
-    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: those that can generateContent, but for the makers of images,

@@ -32,7 +32,10 @@ from typing import Any, Literal, assert_never
 from ..domain import Model, Options, Piece, Prompt, Turn
 from ..errors import UpstreamError
 from .base import Readiness
-from .openai_compatible import base_payload, converse, given_options
+from .chat_messages import messages_of, told
+from .chat_stream import ChatDecoder
+from .habits import FORMATS, OPTIONS, TOOLS, Habits, ignored, option_fields
+from .openai_compatible import base_payload, converse
 from .refusal import Mend, explain
 from .wire import Endpoint, Wire
 
@@ -47,7 +50,9 @@ _BATCH_TOKENS = 64  # the engine looks for a cancel this often inside a long pro
 _MAX_THREADS = 8
 _READ_BYTES = 4 * 1024 * 1024
 _INSTALL = "run `make run`, or `pip install --no-deps -r requirement-local.txt`, and restart"
-_UNDERSTOOD = frozenset(Options().__slots__) - {"thinking", "effort"}
+# Forms of a text: the engine's grammars. Tools: a model this small has none, and of a file of one's
+# own nobody knows.
+_HABITS = Habits(takes=OPTIONS - TOOLS, formats=FORMATS)
 _MEND = Mend(key_setting="LOCAL_MODEL_PATH", url_setting="LOCAL_MODEL_PATH")
 
 
@@ -107,16 +112,16 @@ class Local:
             case _:
                 assert_never(self.state)
 
-    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
-
     async def listed(self) -> None:
         """There is no list: one model, the one on board."""
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:  # noqa: ARG002
-        """llama.cpp takes every option but the two that are about thinking."""
-        return tuple(name for name in options.given() if name not in _UNDERSTOOD)
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:  # noqa: ARG002
+        """llama.cpp takes every option but those about thinking and tools."""
+        return ignored(_HABITS, options)
+
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """Both, by its grammars."""
+        return frozenset(FORMATS)
 
     async def load(self) -> None:
         """Load the model once, however many ask; never raises, `state` and `readiness()` tell
@@ -144,7 +149,7 @@ class Local:
             raise UpstreamError(self.readiness().note, code="provider_not_configured", status=503)
         goes_on = prompt.prefix is not None
         endpoint, payload = self._engine.endpoint, self._payload(prompt)
-        answer = converse(self._wire, endpoint, payload, may_be_empty=goes_on)
+        answer = converse(self._wire, endpoint, payload, ChatDecoder(endpoint, goes_on))
         async with aclosing(answer) as pieces:
             async for piece in pieces:
                 yield piece
@@ -184,6 +189,8 @@ class Local:
                 max_output_tokens=context,
                 description="Your own model file, run inside this server",
                 max_prompt_tokens=context * 3 // 4,
+                vision=False,
+                tools=False,
             )
         return Model(
             id=_BUNDLED_ID,
@@ -193,6 +200,9 @@ class Local:
             max_output_tokens=_BUNDLED_MAX_TOKENS,
             description="A tiny demonstration model on board: often wrong, English only",
             max_prompt_tokens=max(128, context - _BUNDLED_MAX_TOKENS - _MARGIN_TOKENS),
+            vision=False,
+            tools=False,
+            reasoning=False,
         )
 
     def _payload(self, prompt: Prompt) -> dict[str, object]:
@@ -202,7 +212,11 @@ class Local:
             if not any(turn.role == "system" for turn in prompt.turns):
                 system = Turn("system", _BUNDLED_SYSTEM)
                 prompt = replace(prompt, turns=(system, *prompt.turns))
-        return base_payload(prompt) | defaults | given_options(prompt, _UNDERSTOOD)
+        messages = messages_of(told(prompt.turns))
+        if prompt.prefix is not None:
+            messages.append({"role": "assistant", "content": prompt.prefix.text})
+        payload = base_payload(prompt.model, messages)
+        return payload | defaults | option_fields(_HABITS, prompt.options)
 
 
 def _bundled_gguf() -> Path | None:

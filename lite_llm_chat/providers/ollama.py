@@ -150,14 +150,17 @@ class Ollama:
             return keyed("OLLAMA_API_KEY", self._api_key)
         return Readiness(True, "ready")
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         """An effort that changes nothing: unknown, or thinking is switched the other way, or the
         model has no levels and is told to think anyway; what Ollama has no way to ask of calls; a
-        format in its cloud. All else is Ollama's to use."""
-        without = _think(model, replace(options, effort=None))
+        format in its cloud; and all thinking in what goes on from a text. All else is Ollama's."""
         idle = set(unmet(options))
-        if options.effort is not None and _think(model, options) == without:
-            idle.add("effort")
+        if going_on:  # of all thinking, what was asked for is not had
+            asked = {"thinking": options.thinking, "effort": options.effort not in (None, "none")}
+            idle |= {name for name, wanted in asked.items() if wanted}
+        elif options.effort is not None:
+            without = _think(model, replace(options, effort=None))
+            idle |= {"effort"} if _think(model, options) == without else set()
         if not self.formats(model):
             idle.add("response_format")
         return tuple(name for name in options.given() if name in idle)
@@ -166,10 +169,6 @@ class Ollama:
         """What a model is held to by Ollama itself: both, but in its cloud none."""
         held = () if self._in_the_cloud(model) else ("json_object", "json_schema")
         return frozenset(held)
-
-    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: what was pulled and can chat. Windows are not asked for: that

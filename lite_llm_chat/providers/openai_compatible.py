@@ -12,14 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from typing import NamedTuple
 
 from ..domain import Model, Options, Piece, Prompt
 from .base import Readiness, insist, keyed
+from .calls import expected_of
+from .chat_messages import Message, messages_of, naming_json, told
 from .chat_stream import ChatDecoder
 from .exchange import exchange
 from .going_on import asked_to_go_on
-from .habits import PLAIN, Habits, ignored, option_fields
+from .habits import PLAIN, Habits, ignored, minded, option_fields, tool_fields
 from .model_list import openai_models
 from .refusal import Mend, explain
 from .think import TagReader
@@ -30,62 +32,55 @@ def converse(
     wire: Wire,
     endpoint: Endpoint,
     payload: Mapping[str, object],
-    *,
-    may_be_empty: bool = False,
-    tags: TagReader | None = None,
+    decoder: ChatDecoder | None = None,
 ) -> AsyncGenerator[Piece, None]:
-    """Ask and yield the pieces; Finish exactly once and last. `may_be_empty` allows an answer
-    without any text, as the continuation of a text may be; `tags` finds the reasoning in the
-    text. Raises UpstreamError."""
-    return exchange(wire, endpoint, payload, ChatDecoder(endpoint, may_be_empty, tags))
+    """Ask and yield the pieces; Finish exactly once and last. Raises UpstreamError."""
+    return exchange(wire, endpoint, payload, decoder or ChatDecoder(endpoint))
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
 
 
-def base_payload(prompt: Prompt) -> dict[str, object]:
+def base_payload(model: str, messages: list[Message]) -> dict[str, object]:
     """The fields that every vendor of this dialect takes: model, messages, and a stream that
-    reports its usage. The text to go on from is a last message of the assistant."""
+    reports its usage."""
     return {
-        "model": prompt.model,
-        "messages": _messages(prompt),
+        "model": model,
+        "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
 
 
-def given_options(prompt: Prompt, understood: frozenset[str]) -> dict[str, object]:
-    """The options of the prompt that were set and that the vendor understands under the same
-    name, as JSON values."""
-    return option_fields(Habits(takes=understood), prompt.options)
-
-
-def _messages(
-    prompt: Prompt, mark: Mapping[str, object] = MappingProxyType({})
-) -> list[dict[str, object]]:
-    """The turns, and the text to go on from with the vendor's mark on it."""
-    messages: list[dict[str, object]] = [
-        {"role": turn.role, "content": turn.content} for turn in prompt.turns
-    ]
-    if prompt.prefix is not None:
-        messages.append({"role": "assistant", "content": prompt.prefix.text, **mark})
+def _messages(prompt: Prompt, habits: Habits) -> list[Message]:
+    """The turns, and the text to go on from as a last message of the assistant with the vendor's
+    mark on it."""
+    turns, wanted = prompt.turns, prompt.options.response_format
+    if prompt.prefix is not None and habits.going_on == "words":
+        turns = asked_to_go_on(prompt)
+    if "tools" not in habits.takes:
+        turns = told(turns)
+    if wanted is not None and wanted.kind == "json_object" and "json_object" in habits.formats:
+        turns = naming_json(turns)
+    messages = messages_of(turns, habits.seals, habits.call_ids)
+    if prompt.prefix is not None and habits.going_on != "words":
+        of_message, _ = habits.marks
+        messages.append({"role": "assistant", "content": prompt.prefix.text, **of_message})
     return messages
 
 
 def payload_of(prompt: Prompt, habits: Habits) -> dict[str, object]:
     """The whole body for a vendor with these habits."""
-    options = prompt.options
-    if prompt.prefix is not None and habits.going_on == "words":
-        prompt = replace(prompt, turns=asked_to_go_on(prompt), prefix=None)
-    payload = base_payload(prompt)
+    going_on = prompt.prefix is not None
+    payload = base_payload(prompt.model, _messages(prompt, habits))
     if not habits.stream_options:
         del payload["stream_options"]
-    if prompt.prefix is not None:
-        of_message, of_body = habits.marks
-        payload |= {"messages": _messages(prompt, of_message), **of_body}
-        if not habits.going_on_thinks:
-            options = replace(options, thinking=False, effort=None)
-    return {**payload, **habits.extra, **option_fields(habits, options)}
+    if going_on:
+        _, of_body = habits.marks
+        payload |= of_body
+    options = minded(habits, prompt.options, tools=bool(prompt.tools), going_on=going_on)
+    tools = tool_fields(habits, options, prompt.tools)
+    return {**payload, **habits.extra, **option_fields(habits, options), **tools}
 
 
 # ── vendors that are nothing but this dialect ─────────────────────────────────────────────────
@@ -131,12 +126,37 @@ class Vendor:
         return next((one for start, one in self.unlike if re.match(start, model)), self.habits)
 
 
-def known_models(provider: str, *rows: tuple[str, str, int, int]) -> tuple[Model, ...]:
+class Can(NamedTuple):
+    """What a model can; None: not verified."""
+
+    vision: bool | None = None
+    tools: bool | None = None
+    reasoning: bool | None = None
+
+
+Row = tuple[str, str, int, int] | tuple[str, str, int, int, Can]
+
+
+def known_models(provider: str, *rows: Row) -> tuple[Model, ...]:
     """The catalog rows of one vendor, out of ids, names, context windows and output limits, both
-    in tokens."""
-    return tuple(
-        Model(model_id, name, provider, context, output, f"{name}, asked at {provider}")
-        for model_id, name, context, output in rows
+    in tokens, and what the model can, as far as that is known."""
+    return tuple(_known(provider, row) for row in rows)
+
+
+def _known(provider: str, row: Row) -> Model:
+    model_id, name, context, output, *can = row
+    vision, tools, reasoning = can[0] if can else Can()
+    described = f"{name}, asked at {provider}"
+    return Model(
+        model_id,
+        name,
+        provider,
+        context,
+        output,
+        described,
+        vision=vision,
+        tools=tools,
+        reasoning=reasoning,
     )
 
 
@@ -170,13 +190,13 @@ class OpenAICompatible:
             return keyed(vendor.key_variable, self._api_key)
         return Readiness(True, "ready")
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         """What the habits of this model have no place for."""
-        return ignored(self._vendor.habits_of(model), options)
+        return ignored(self._vendor.habits_of(model), options, going_on=going_on)
 
-    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
+    def formats(self, model: str) -> frozenset[str]:
+        """By the habits of this model."""
+        return frozenset(self._vendor.habits_of(model).formats)
 
     async def listed(self) -> Sequence[Model] | None:
         """As the Protocol says."""
@@ -191,8 +211,9 @@ class OpenAICompatible:
         tags = None
         if habits.think_tags != "none":
             tags = TagReader(opened=habits.think_tags == "open" and not inside)
-        payload = payload_of(prompt, habits)
-        return converse(self._wire, self._endpoint, payload, may_be_empty=goes_on, tags=tags)
+        expected = expected_of(prompt, habits.seals)
+        decoder = ChatDecoder(self._endpoint, goes_on, tags, expected)
+        return converse(self._wire, self._endpoint, payload_of(prompt, habits), decoder)
 
 
 _KEY_HEADERS = ("authorization", "api-key", "x-api-key")  # of an endpoint of one's own

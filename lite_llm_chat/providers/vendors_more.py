@@ -12,25 +12,35 @@ from dataclasses import replace
 
 from .habits import (
     ALL,
+    CHOICE,
+    FORMATS,
     FOUR,
+    JUST_TOOLS,
     LOW_HIGH_MAX,
     MAX_COMPLETION,
+    NOT_FORCED,
+    OBJECT,
     OPTIONS,
     PENALTIES,
+    SCHEMA,
     SEED,
     THREE,
+    TOOLS,
     TOP_K,
     USUAL,
     Habits,
 )
 from .openai_compatible import Vendor, known_models
 from .vendors import (
+    BLIND,
+    CALLS,
     CEREBRAS,
     DOUBAO,
     GROQ,
     MISTRAL,
     OPENAI,
     OPENROUTER,
+    SEES,
     SILICONFLOW,
     UNSEEN_THOUGHT_S,
     XAI,
@@ -44,19 +54,25 @@ NVIDIA = Vendor(
     "NVIDIA_API_KEY",
     models=known_models(
         "nvidia",  # ids and limits: docs; windows: not verified
-        ("nvidia/nemotron-3-super-120b-a12b", "Nemotron 3 Super", 262_144, 32_768),
-        ("nvidia/nemotron-3-ultra-550b-a55b", "Nemotron 3 Ultra", 262_144, 32_768),
+        ("nvidia/nemotron-3-super-120b-a12b", "Nemotron 3 Super", 262_144, 32_768, BLIND),
+        ("nvidia/nemotron-3-ultra-550b-a55b", "Nemotron 3 Ultra", 262_144, 32_768, CALLS),
     ),
     # Docs: the switch is a variable of the prompt template, the last message is the user's.
     # seed, penalties and stream_options: of most models (clients), for each one not verified.
-    habits=Habits(takes=USUAL | SEED | PENALTIES, thinking="chat_template_kwargs"),
+    # Formats: not verified, not sent.
+    habits=Habits(
+        takes=USUAL | SEED | PENALTIES | CHOICE, strict=False, thinking="chat_template_kwargs"
+    ),
 )
 
 # Docs and clients: max_tokens is deprecated; temperature, top_p and the penalties cannot be
 # changed. K3 always thinks and knows low, high and max, K2 has the switch alone. A message with
-# `partial` is gone on from (docs); that K3 does so too is not verified.
+# `partial` is gone on from (docs); that K3 does so too is not verified. A call cannot be forced
+# (docs); a json_schema: not verified.
 _MOONSHOT = Habits(
-    takes=frozenset({"max_tokens", "stop"}),
+    takes=frozenset({"max_tokens", "stop"}) | CHOICE,
+    forced=NOT_FORCED,
+    formats=OBJECT,
     names=MAX_COMPLETION,
     thinking="reasoning_effort",
     thinking_on="high",
@@ -71,9 +87,9 @@ MOONSHOT = Vendor(
     "MOONSHOT_API_KEY",
     models=known_models(
         "moonshot",
-        ("kimi-k3.1-pro", "Kimi K3.1 Pro", 1_048_576, 1_048_576),
-        ("kimi-k3", "Kimi K3", 1_048_576, 1_048_576),
-        ("kimi-k2.6", "Kimi K2.6", 262_144, 262_144),
+        ("kimi-k3.1-pro", "Kimi K3.1 Pro", 1_048_576, 1_048_576, CALLS),
+        ("kimi-k3", "Kimi K3", 1_048_576, 1_048_576, CALLS),
+        ("kimi-k2.6", "Kimi K2.6", 262_144, 262_144, SEES),
     ),
     habits=_MOONSHOT,
     unlike=((r"kimi-k2\.[56]", replace(_MOONSHOT, thinking="thinking", efforts={})),),
@@ -88,14 +104,17 @@ QWEN = Vendor(
     "DASHSCOPE_API_KEY",
     models=known_models(
         "qwen",
-        ("qwen3.8-max", "Qwen3.8 Max", 991_808, 131_072),
-        ("qwen3.8-flash", "Qwen3.8 Flash", 991_808, 131_072),
-        ("qwen3.7-plus", "Qwen3.7 Plus", 991_808, 65_536),
+        ("qwen3.8-max", "Qwen3.8 Max", 991_808, 131_072, CALLS),
+        ("qwen3.8-flash", "Qwen3.8 Flash", 991_808, 131_072, CALLS),
+        ("qwen3.7-plus", "Qwen3.7 Plus", 991_808, 65_536, CALLS),
     ),
     # Docs: a message with `partial` is gone on from, not while thinking. Of the penalties only
-    # presence_penalty; top_k is a field of the body.
+    # presence_penalty; top_k is a field of the body. No call is forced while it thinks, `required`
+    # never; no format while it thinks, which it does unless told not to: neither is sent.
     habits=Habits(
-        takes=USUAL | TOP_K | SEED | frozenset({"presence_penalty"}),
+        takes=USUAL | TOP_K | SEED | TOOLS | frozenset({"presence_penalty"}),
+        forced=NOT_FORCED,
+        strict=False,
         thinking="enable_thinking",
         going_on="partial",
         going_on_thinks=False,
@@ -104,9 +123,14 @@ QWEN = Vendor(
 )
 
 # SDK: seed, no penalties, efforts since GLM-5.2. Clients: GLM-5.3 always thinks and knows low,
-# high and max; older ones than 5.2 have the switch alone.
+# high and max; older ones than 5.2 have the switch alone. Docs: tool_choice is `auto` alone.
 _ZHIPU = Habits(
-    takes=USUAL | SEED, thinking="reasoning_effort", thinking_on="high", efforts=LOW_HIGH_MAX
+    takes=USUAL | SEED | JUST_TOOLS,
+    strict=False,
+    formats=OBJECT,
+    thinking="reasoning_effort",
+    thinking_on="high",
+    efforts=LOW_HIGH_MAX,
 )
 ZHIPU = Vendor(
     "zhipu",
@@ -116,9 +140,9 @@ ZHIPU = Vendor(
     "ZAI_API_KEY",
     models=known_models(
         "zhipu",
-        ("glm-5.3", "GLM-5.3", 1_000_000, 128_000),
-        ("glm-5.3-flash", "GLM-5.3 Flash", 1_048_576, 128_000),
-        ("glm-5.2", "GLM-5.2", 1_000_000, 128_000),
+        ("glm-5.3", "GLM-5.3", 1_000_000, 128_000, CALLS),
+        ("glm-5.3-flash", "GLM-5.3 Flash", 1_048_576, 128_000, CALLS),
+        ("glm-5.2", "GLM-5.2", 1_000_000, 128_000, CALLS),
     ),
     habits=_ZHIPU,
     unlike=(
@@ -136,14 +160,17 @@ TOGETHER = Vendor(
     "TOGETHER_API_KEY",
     models=known_models(
         "together",
-        ("moonshotai/Kimi-K3.1-Pro", "Kimi K3.1 Pro", 1_048_576, 131_072),  # limit not verified
-        ("zai-org/GLM-5.3", "GLM-5.3", 1_048_575, 128_000),  # limit not verified
-        ("deepseek-ai/DeepSeek-V4.1-Flash", "DeepSeek V4.1 Flash", 1_000_000, 131_072),  # the same
+        # Limits: not verified.
+        ("moonshotai/Kimi-K3.1-Pro", "Kimi K3.1 Pro", 1_048_576, 131_072, CALLS),
+        ("zai-org/GLM-5.3", "GLM-5.3", 1_048_575, 128_000, CALLS),
+        ("deepseek-ai/DeepSeek-V4.1-Flash", "DeepSeek V4.1 Flash", 1_000_000, 131_072, CALLS),
     ),
     # SDK: `reasoning: {enabled}` beside reasoning_effort low, medium, high. It names no
-    # stream_options; the last chunk has a usage.
+    # stream_options; the last chunk has a usage. No parallel_tool_calls, no strict.
     habits=Habits(
-        takes=USUAL | TOP_K | SEED | PENALTIES,
+        takes=USUAL | TOP_K | SEED | PENALTIES | CHOICE,
+        strict=False,
+        formats=FORMATS,
         thinking="reasoning_enabled",
         efforts=THREE,
         stream_options=False,
@@ -153,7 +180,8 @@ TOGETHER = Vendor(
 # SDK: reasoning_effort none, low, medium, high; GPT-OSS refuses none. It names no stream_options;
 # that a usage comes without is not verified.
 _FIREWORKS = Habits(
-    takes=USUAL | TOP_K | SEED | PENALTIES,
+    takes=USUAL | TOP_K | SEED | PENALTIES | TOOLS,
+    formats=FORMATS,
     thinking="reasoning_effort",
     thinking_on="medium",
     efforts=FOUR,
@@ -167,13 +195,14 @@ FIREWORKS = Vendor(
     "FIREWORKS_API_KEY",
     models=known_models(
         "fireworks",
-        ("accounts/fireworks/models/glm-5p3", "GLM-5.3", 1_048_576, 128_000),
-        ("accounts/fireworks/models/kimi-k3p1-pro", "Kimi K3.1 Pro", 1_048_576, 131_072),
+        ("accounts/fireworks/models/glm-5p3", "GLM-5.3", 1_048_576, 128_000, CALLS),
+        ("accounts/fireworks/models/kimi-k3p1-pro", "Kimi K3.1 Pro", 1_048_576, 131_072, CALLS),
         (
             "accounts/fireworks/models/deepseek-v4p1-flash-1017",
             "DeepSeek V4.1 Flash",
             1_048_576,
             393_216,
+            CALLS,
         ),
     ),
     habits=_FIREWORKS,
@@ -188,15 +217,16 @@ MINIMAX = Vendor(
     "MINIMAX_API_KEY",
     models=known_models(
         "minimax",
-        ("MiniMax-M3", "MiniMax M3", 1_000_000, 128_000),
-        ("MiniMax-M2.7", "MiniMax M2.7", 204_800, 131_072),
+        ("MiniMax-M3", "MiniMax M3", 1_000_000, 128_000, CALLS),
+        ("MiniMax-M2.7", "MiniMax M2.7", 204_800, 131_072, BLIND),
     ),
     # Docs: thoughts stand in the text, in tags; max_tokens is deprecated; `thinking: {type}` is
     # adaptive or disabled for M3, M2 always thinks; no stop, seed or penalties. The other way,
     # reasoning_split, is not used: by the docs its stream repeats the text so far, by a report of
-    # 2026 it does not.
+    # 2026 it does not. tool_choice, strict and formats: not verified, not sent.
     habits=Habits(
-        takes=frozenset({"temperature", "top_p", "max_tokens"}),
+        takes=frozenset({"temperature", "top_p", "max_tokens"}) | JUST_TOOLS,
+        strict=False,
         names=MAX_COMPLETION,
         thinking="adaptive_thinking",
         think_tags="tagged",
@@ -205,7 +235,8 @@ MINIMAX = Vendor(
         (
             r"MiniMax-M2",
             Habits(
-                takes=frozenset({"temperature", "top_p", "max_tokens"}),
+                takes=frozenset({"temperature", "top_p", "max_tokens"}) | JUST_TOOLS,
+                strict=False,
                 names=MAX_COMPLETION,
                 think_tags="tagged",
             ),
@@ -221,9 +252,10 @@ _SLOW_START_S = 300.0
 # vLLM's source and docs, 2026: every option is taken; the switch is a variable of the model's
 # template, the effort a field of its own; continue_final_message excludes add_generation_prompt;
 # thoughts stay in the text unless a parser is set up. SGLang's source, 2026: the same fields, but
-# for add_generation_prompt, which it passes over.
+# for add_generation_prompt, which it passes over. Tools need a parser that is set up there.
 _SERVER = Habits(
     takes=OPTIONS,
+    formats=FORMATS,
     thinking="chat_template_kwargs",
     efforts=THREE,
     going_on="continue_final_message",
@@ -259,8 +291,14 @@ LMSTUDIO = Vendor(
     "LMSTUDIO_API_KEY",
     needs_key=False,
     # Docs, 2026: stream_options; thoughts stay in the text unless its setting parts them. A
-    # switch for thinking on this path: not verified, not sent.
-    habits=Habits(takes=OPTIONS, think_tags="tagged"),
+    # switch for thinking on this path: not verified, not sent. tool_choice is a word, a certain
+    # call cannot be forced; of the formats json_schema alone (its own refusals, seen).
+    habits=Habits(
+        takes=OPTIONS - {"parallel_tool_calls"},
+        forced=frozenset({"required"}),
+        formats=SCHEMA,
+        think_tags="tagged",
+    ),
     self_run=True,
     first_piece_timeout_s=_SLOW_START_S,
 )
@@ -285,9 +323,9 @@ LITELLM = Vendor(
     "LITELLM_API_KEY",
     needs_key=False,
     # Its documentation, 2026: it turns reasoning_effort into what the vendor behind it knows, and
-    # refuses what that does not know, unless it is told to drop it.
+    # refuses what that does not know, unless it is told to drop it: no format is sent.
     habits=Habits(
-        takes=USUAL | SEED | PENALTIES,
+        takes=USUAL | SEED | PENALTIES | CHOICE,
         thinking="reasoning_effort",
         thinking_on="medium",
         efforts=ALL,

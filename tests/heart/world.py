@@ -228,10 +228,11 @@ class Vendor:
     def readiness(self) -> Readiness:
         return Readiness(True, "")
 
-    def ignored(self, model: str, options: Options) -> tuple[str, ...]:
+    def ignored(self, model: str, options: Options, *, going_on: bool = False) -> tuple[str, ...]:
         return ()
 
     def formats(self, model: str) -> frozenset[str]:
+        """None of them."""
         return frozenset()
 
     async def listed(self) -> None:

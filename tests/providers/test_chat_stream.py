@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, Usage
+from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.chat_stream import ChatDecoder
 from lite_llm_chat.providers.think import TagReader
@@ -254,7 +254,7 @@ def test_stop_without_a_word_is_an_empty_answer_and_its_reasoning_is_kept() -> N
 
 @pytest.mark.parametrize(
     "reason",
-    ["length", "content_filter", "tool_calls", "end_turn", "eos", "sensitive"],
+    ["length", "content_filter", "end_turn", "eos", "sensitive"],
 )
 def test_other_ends_may_be_silent(reason: str) -> None:
     assert decoded(event({"choices": [{"finish_reason": reason}]})) == [Finish(reason)]
@@ -273,7 +273,11 @@ def test_a_cache_cannot_have_more_than_was_asked() -> None:
 
 
 def test_a_tool_call_and_a_continuation_need_no_text() -> None:
-    assert decoded(delta(tool_calls=[{"index": 0}]), event(STOP)) == [Finish("stop")]
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    assert decoded(delta(tool_calls=[call]), event(STOP)) == [
+        ToolCall("a", "f", "{}"),
+        Finish("tool_calls"),
+    ]
     assert decoded(event(STOP), may_be_empty=True) == [Finish("stop")]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.providers.endpoints import Own, read
-from lite_llm_chat.providers.habits import OPTIONS, Habits
+from lite_llm_chat.providers.habits import FORMATS, OPTIONS, Habits
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.registry import build
 
@@ -39,7 +39,11 @@ def test_a_short_entry_is_an_endpoint_that_takes_every_option(file: Path) -> Non
     own = read(file, frozenset(), required=True)
     (row,) = own.rows
     assert (row.id, row.name, row.base_url) == ("box", "box", "http://10.0.0.5:8000/v1")
-    assert (row.habits, row.models, row.needs_key) == (Habits(takes=OPTIONS), (), False)
+    assert (row.habits, row.models, row.needs_key) == (
+        Habits(takes=OPTIONS, formats=FORMATS),
+        (),
+        False,
+    )
     assert (own.keys, row.url_variable) == ({}, "")
 
 
@@ -49,7 +53,7 @@ def test_an_entry_may_say_all_that_a_row_says(file: Path) -> None:
         + """
 description = "The one in the cellar"
 headers = {x-team = "blue"}
-models = ["small", {id = "big", name = "Big", context_length = 9, max_output_tokens = 3}]
+models = ["small", {id = "big", name = "Big", context_length = 9, vision = true, tools = false}]
 first_piece_timeout_s = 300
 takes = ["temperature", "max_tokens"]
 names = {max_tokens = "max_completion_tokens"}
@@ -60,6 +64,12 @@ going_on = "continue_final_message"
 going_on_thinks = false
 stream_options = false
 think_tags = "open"
+tools_think = false
+forced = ["required"]
+strict = false
+call_ids = "nine"
+seals = "extra_content"
+formats = ["json_schema"]
 extra = {cache_prompt = true}
 
 [[endpoint]]
@@ -82,6 +92,10 @@ key_variable = "OTHER_KEY"
         ("big", "Big", 9),
     ]
     assert {model.provider for model in box.models} == {"box"}
+    assert [(one.vision, one.tools, one.reasoning) for one in box.models] == [
+        (None, None, None),
+        (True, False, None),
+    ]
     assert box.habits == Habits(
         takes=frozenset({"temperature", "max_tokens"}),
         names={"max_tokens": "max_completion_tokens"},
@@ -92,6 +106,12 @@ key_variable = "OTHER_KEY"
         going_on_thinks=False,
         stream_options=False,
         think_tags="open",
+        tools_think=False,
+        forced=frozenset({"required"}),
+        strict=False,
+        call_ids="nine",
+        seals="extra_content",
+        formats=frozenset({"json_schema"}),
         extra={"cache_prompt": True},
     )
     assert (other.key_variable, other.needs_key) == ("OTHER_KEY", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import textwrap
@@ -15,9 +16,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from lite_llm_chat.domain import Beginning, Options, Prompt, Turn
+from lite_llm_chat.domain import Beginning, Options, Prompt, ResponseFormat, Tool, ToolCall, Turn
 from lite_llm_chat.providers import local as local_module
 from lite_llm_chat.providers.local import Local
+from lite_llm_chat.providers.openai_compatible import OpenAICompatible
+from lite_llm_chat.providers.vendors_more import LLAMACPP
 from lite_llm_chat.providers.wire import Wire
 
 from .conftest import collect, failing, finish, prompt, text
@@ -174,6 +177,8 @@ def test_leaving_the_process_with_a_live_stream_is_clean() -> None:
         import asyncio, sys
         from lite_llm_chat.domain import Prompt, Turn
         from lite_llm_chat.providers.local import Local
+from lite_llm_chat.providers.openai_compatible import OpenAICompatible
+from lite_llm_chat.providers.vendors_more import LLAMACPP
         from lite_llm_chat.providers.pool import Pool
         from lite_llm_chat.providers.wire import Wire
 
@@ -314,8 +319,85 @@ def test_toy_defaults_give_way_to_what_was_asked(wire: Wire) -> None:
     assert bare[0]["role"] == "system"
 
 
-def test_only_thinking_means_nothing_to_it(wire: Wire) -> None:
+def test_only_thinking_and_tools_mean_nothing_to_it(wire: Wire) -> None:
     options = Options(
-        temperature=1.0, top_p=1.0, top_k=1, seed=1, thinking=True, effort="high", stop=("x",)
+        temperature=1.0,
+        top_p=1.0,
+        top_k=1,
+        seed=1,
+        thinking=True,
+        effort="high",
+        stop=("x",),
+        tools=(Tool("f"),),
+        tool_choice="required",
+        parallel_tool_calls=True,
+        response_format=ResponseFormat("json_object"),
     )
-    assert make(wire).ignored(MODEL, options) == ("thinking", "effort")
+    local = make(wire)
+    nothing = ("thinking", "effort", "tools", "tool_choice", "parallel_tool_calls")
+    assert local.ignored(MODEL, options) == local.ignored(MODEL, options, going_on=True) == nothing
+    assert local.formats(MODEL) == {"json_object", "json_schema"}
+    assert [(one.vision, one.tools) for one in local.models] == [(False, False)]
+
+
+# ── llama.cpp's own server, as a vendor ───────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def served(local: Local, wire: Wire) -> OpenAICompatible:
+    """The row for llama.cpp, at the engine's own address."""
+    await local.load()
+    engine = local._engine
+    assert engine is not None
+    url = engine.endpoint.url.removesuffix("/chat/completions")
+    return OpenAICompatible(wire, LLAMACPP, api_key=engine.endpoint.secret, base_url=url)
+
+
+@on_board
+async def test_a_llama_cpp_server_answers_as_a_vendor(served: OpenAICompatible) -> None:
+    pieces = await collect(served.stream(ask(temperature=0.0)))
+    end = finish(pieces)
+    assert text(pieces)
+    assert (end.model, end.reason) == (MODEL, "length")
+    assert end.usage is not None
+    assert 0 < end.usage.output <= 12
+    listed = await served.listed()
+    assert [model.id for model in listed or ()] == [MODEL]
+
+
+@on_board
+async def test_a_llama_cpp_server_keeps_to_a_schema_by_itself(served: OpenAICompatible) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris", "Rome"]}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    wanted = ResponseFormat("json_schema", schema=schema)
+    asked = ask("Name a city.", response_format=wanted, max_tokens=40)
+    said = json.loads(text(await collect(served.stream(asked))))
+    assert said["city"] in ("Paris", "Rome")
+    assert "json_schema" in served.formats(MODEL)
+
+
+@on_board
+async def test_a_llama_cpp_server_makes_the_call_that_is_required(
+    served: OpenAICompatible,
+) -> None:
+    tool = Tool("look", "Looks.", {"type": "object", "properties": {"at": {"enum": ["sea"]}}})
+    options = Options(tool_choice="required", max_tokens=60, seed=1)
+    question = Turn("user", "Look at the sea.")
+    pieces = await collect(served.stream(Prompt(MODEL, (question,), options, tools=(tool,))))
+    *_, call, _ = pieces
+    assert isinstance(call, ToolCall)
+    assert (call.name, finish(pieces).reason) == ("look", "tool_calls")
+    assert set(json.loads(call.arguments)) <= {"at"}
+    answered = (
+        question,
+        Turn("assistant", "", parts=(call,)),
+        Turn("tool", "It is calm.", call_id=call.id),
+    )
+    again = await collect(
+        served.stream(Prompt(MODEL, answered, Options(max_tokens=8), tools=(tool,)))
+    )
+    assert finish(again).reason in ("stop", "length", "tool_calls")

@@ -1,6 +1,7 @@
 """Every row of the tables: what is asked of each vendor, and that its answer is understood.
 
 vendor_requests.json ── pinned ──▶ payload_of(row)      each model of a kind, each wish
+vendor_tools.json ───── pinned ──▶ payload_of(row)      tools, a talk with a call and a picture
 Dress of the row ─▶ VendorStandIn ◀──HTTP── its provider
 """
 
@@ -15,7 +16,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lite_llm_chat.domain import Beginning, Options, Prompt, Turn, Usage
+from lite_llm_chat.domain import (
+    Beginning,
+    Options,
+    Picture,
+    Prompt,
+    ResponseFormat,
+    Tool,
+    ToolCall,
+    Turn,
+    Usage,
+)
 from lite_llm_chat.providers.habits import EFFORTS, OPTIONS
 from lite_llm_chat.providers.openai_compatible import OpenAICompatible, Vendor, payload_of
 from lite_llm_chat.providers.vendors_more import TABLE
@@ -26,6 +37,7 @@ from .vendor_standin import THOUGHT, WORD, Dress, VendorStandIn
 
 KEY = "canary-key-0f1e2d3c4b5a69788796a5b4"
 PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("vendor_requests.json").read_text())
+TOOLS_PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("vendor_tools.json").read_text())
 
 EVERYTHING: dict[str, Any] = {
     "temperature": 0.5,
@@ -49,6 +61,24 @@ WISHES: dict[str, dict[str, Any]] = {
     "on, effort high": {"thinking": True, "effort": "high"},
     "off, effort high": {"thinking": False, "effort": "high"},
 }
+TOOL = Tool("look", "Looks.", {"type": "object", "properties": {}}, strict=True)
+OBJECT = ResponseFormat("json_object")
+SCHEMA = ResponseFormat("json_schema", "cat", {"type": "object"}, strict=True)
+TOOL_WISHES: dict[str, dict[str, Any]] = {
+    "tools": {},
+    "tools, auto": {"tool_choice": "auto"},
+    "tools, none": {"tool_choice": "none"},
+    "tools, required": {"tool_choice": "required"},
+    "tools, named": {"tool_choice": "tool:look"},
+    "tools, one at a time, effort high": {"parallel_tool_calls": False, "effort": "high"},
+    "json_object": {"response_format": OBJECT},
+    "json_schema": {"response_format": SCHEMA},
+}
+TALK = (
+    Turn("user", "What is it?", pictures=(Picture("1", "image/png", b"\x89PNG"),)),
+    Turn("assistant", "", parts=(ToolCall("call_1", "look", "{}"),)),
+    Turn("tool", "a cat", call_id="call_1"),
+)
 ALWAYS = {"model", "messages", "stream"}
 
 _OPENAI_ERROR = {"error": {"message": "no such thing", "type": "invalid_request_error"}}
@@ -111,6 +141,25 @@ def described(vendor: Vendor, model: str) -> dict[str, object]:
     }
 
 
+def with_tools(vendor: Vendor, model: str) -> dict[str, object]:
+    """The same of tools, pictures and forms of the text, and what is ignored of each wish."""
+    provider = OpenAICompatible(None, vendor, api_key=KEY)  # type: ignore[arg-type]  # asks nobody
+    rows: dict[str, object] = {}
+    for name, wish in TOOL_WISHES.items():
+        tools = (TOOL,) if name.startswith("tools") else ()
+        options = Options(tools=tools or None, **wish)
+        body = payload_of(Prompt(model, TALK, options, tools=tools), vendor.habits_of(model))
+        fields = {key: value for key, value in body.items() if key not in ALWAYS}
+        rows[name] = {**fields, "ignored": [*provider.ignored(model, options)]}
+    going_on = Options(thinking=True, effort="high")
+    return {
+        **rows,
+        "talk": payload_of(Prompt(model, TALK, tools=(TOOL,)), vendor.habits_of(model))["messages"],
+        "formats": sorted(provider.formats(model)),
+        "ignored, going on": [*provider.ignored(model, going_on, going_on=True)],
+    }
+
+
 def models(vendor: Vendor) -> list[str]:
     """A model of each kind: the first one, and one for each pattern."""
     return list(PINNED[vendor.id]["models"])
@@ -134,6 +183,7 @@ def test_a_row_asks_what_is_pinned(vendor: Vendor) -> None:
     )
     for model, rows in pinned["models"].items():
         assert plain(described(vendor, model)) == rows, model
+        assert plain(with_tools(vendor, model)) == TOOLS_PINNED[vendor.id][model], model
 
 
 @ROWS
