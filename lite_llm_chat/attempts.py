@@ -93,7 +93,7 @@ class Attempts:
                 return await self.insist(run)
             except UpstreamError as error:
                 failures.append(elsewhere.failure(run.provider.id, run.model, error))
-                if not run.spoken and run.others and elsewhere.goes_elsewhere(error):
+                if run.others and elsewhere.goes_elsewhere(error):
                     continue
                 self.let_go(run)
                 if run.spoken or len(failures) == 1:
@@ -220,7 +220,7 @@ class Attempts:
 
     def _say(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
         if not run.spoken:
-            run.spoken, run.others = True, ()
+            run.spoken, run.others = True, ()  # from now on nobody else is asked
             if not run.keeps_prompt and (run.draft is None or not run.draft.held):
                 run.prompt = _ASKED
         self._announce(run)

@@ -16,6 +16,7 @@ import schemathesis
 BEYOND_SHAPE = {
     "unknown_provider",
     "unknown_model",
+    "invalid_schema",
     "no_question",
     "not_an_answer",
     "transcript_mismatch",

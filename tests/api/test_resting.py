@@ -85,11 +85,15 @@ async def test_a_limit_that_says_how_long_rests_the_vendor(
     assert (await states(product))["second"]["resting_until"] is not None
 
 
-async def test_a_pause_within_an_answer_is_no_failure_of_the_vendor(
+async def test_what_breaks_off_after_its_first_word_is_no_failure_of_the_vendor(
     launch_all: LaunchAll, upstream: DeepSeekStandIn
 ) -> None:
     product = await launch_all(upstream_retries=0)
-    upstream.always(Answer(text="One two three four"), Cut(after_tokens=2))
-    for _ in range(4):
+    upstream.play(Answer(text="One two three four"), Cut(after_tokens=2))
+    upstream.play(Status(500), times=2)
+    for _ in range(3):
         await whole(product, "Hi")
     assert (await states(product))["deepseek"]["resting_until"] is None
+    upstream.play(Status(500))
+    await whole(product, "Hi")
+    assert (await states(product))["deepseek"]["resting_until"] is not None
