@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -17,9 +18,15 @@ CallStyle = Literal[
     "parallel",
     "interleaved",
     "no_index",
+    "zero_index",
+    "from_one",
     "no_id",
     "no_name",
     "repeated_id",
+    "fresh_ids",
+    "repeated_name",
+    "late_name",
+    "objects",
     "whole",
     "per_character",
     "invalid_json",
@@ -43,7 +50,10 @@ class CallsAs:
     parallel       index 0 to its end, then index 1
     interleaved    the arguments of both, turn by turn
     no_index       no index anywhere · no_id no id · no_name no name
+    zero_index     index 0 everywhere · from_one index 1, then 2
     repeated_id    the id again with every piece · null_function function: null at first
+    fresh_ids      another id with every piece · repeated_name the name with every piece
+    late_name      the name after the arguments · objects arguments as JSON objects, at once
     whole          each call in one delta · per_character one character of arguments a delta
     invalid_json   arguments that end in the middle
     no_calls       finish_reason tool_calls, but no call · dsml the calls as text, finish stop
@@ -90,14 +100,32 @@ class CallsAs:
         parts = [arguments[at : at + size] for at in range(0, len(arguments), size)]
         first: Json = {"index": index, "id": call_id, "type": "function"}
         function: Json = {"name": name, "arguments": ""}
-        if self.style == "whole":
-            return [{**first, "function": {**function, "arguments": arguments}}]
-        if self.style == "no_name":
+        if self.style in ("whole", "objects"):
+            said = json.loads(arguments) if self.style == "objects" else arguments
+            return [{**first, "function": {**function, "arguments": said}}]
+        if self.style in ("no_name", "late_name"):
             function = {"arguments": ""}
         rows: list[Json] = [{**first, "function": function}]
         if self.style == "null_function":
             rows = [{**first, "function": None}, {"index": index, "function": function}]
-        again: Json = {"id": call_id} if self.style == "repeated_id" else {}
-        rows += [{"index": index, **again, "function": {"arguments": part}} for part in parts]
+        rows += [
+            {"index": index, **self._again(call_id, at), "function": {"arguments": part}}
+            for at, part in enumerate(parts)
+        ]
+        if self.style == "repeated_name":
+            rows = [{**row, "function": {"name": name, **row["function"]}} for row in rows]
+        if self.style == "late_name":
+            rows.append({"index": index, "function": {"name": name}})
+        return [self._placed(row, index) for row in rows]
+
+    def _again(self, call_id: str, piece: int) -> Json:
+        """What a piece of arguments says of whose it is, beside its index."""
+        if self.style == "fresh_ids":
+            return {"id": f"{call_id}-{piece}"}
+        return {"id": call_id} if self.style == "repeated_id" else {}
+
+    def _placed(self, row: Json, index: int) -> Json:
+        """The row with its index or its id as the style has them."""
         gone = {"no_index": "index", "no_id": "id"}.get(self.style)
-        return [{key: value for key, value in row.items() if key != gone} for row in rows]
+        moved = {"zero_index": {"index": 0}, "from_one": {"index": index + 1}}.get(self.style, {})
+        return {key: value for key, value in {**row, **moved}.items() if key != gone}

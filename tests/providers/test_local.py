@@ -177,8 +177,6 @@ def test_leaving_the_process_with_a_live_stream_is_clean() -> None:
         import asyncio, sys
         from lite_llm_chat.domain import Prompt, Turn
         from lite_llm_chat.providers.local import Local
-from lite_llm_chat.providers.openai_compatible import OpenAICompatible
-from lite_llm_chat.providers.vendors_more import LLAMACPP
         from lite_llm_chat.providers.pool import Pool
         from lite_llm_chat.providers.wire import Wire
 
@@ -381,23 +379,12 @@ async def test_a_llama_cpp_server_keeps_to_a_schema_by_itself(served: OpenAIComp
 
 
 @on_board
-async def test_a_llama_cpp_server_makes_the_call_that_is_required(
-    served: OpenAICompatible,
-) -> None:
+async def test_a_llama_cpp_server_reads_a_talk_with_a_call(served: OpenAICompatible) -> None:
     tool = Tool("look", "Looks.", {"type": "object", "properties": {"at": {"enum": ["sea"]}}})
-    options = Options(tool_choice="required", max_tokens=60, seed=1)
-    question = Turn("user", "Look at the sea.")
-    pieces = await collect(served.stream(Prompt(MODEL, (question,), options, tools=(tool,))))
-    *_, call, _ = pieces
-    assert isinstance(call, ToolCall)
-    assert (call.name, finish(pieces).reason) == ("look", "tool_calls")
-    assert set(json.loads(call.arguments)) <= {"at"}
-    answered = (
-        question,
-        Turn("assistant", "", parts=(call,)),
-        Turn("tool", "It is calm.", call_id=call.id),
+    talk = (
+        Turn("user", "Look at the sea."),
+        Turn("assistant", "", parts=(ToolCall("call_0", "look", '{"at": "sea"}'),)),
+        Turn("tool", "It is calm.", call_id="call_0"),
     )
-    again = await collect(
-        served.stream(Prompt(MODEL, answered, Options(max_tokens=8), tools=(tool,)))
-    )
-    assert finish(again).reason in ("stop", "length", "tool_calls")
+    asked = Prompt(MODEL, talk, Options(max_tokens=8, tool_choice="auto"), tools=(tool,))
+    assert finish(await collect(served.stream(asked))).reason in ("stop", "length", "tool_calls")
