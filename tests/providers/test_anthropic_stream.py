@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from lite_llm_chat.errors import UpstreamError
-from lite_llm_chat.providers.anthropic_seals import redacted, signed
 from lite_llm_chat.providers.anthropic_stream import MessageDecoder
 
 from .conftest import endpoint
@@ -73,6 +72,13 @@ RECORDED: dict[str, list[Piece]] = {
         Text("It is four."),
         Finish("stop", Usage(2020, 1801, 34, 23), "claude-sonnet-5-5"),
     ],
+    "tools": [
+        Reasoning("Both towns: 巴黎, Rom."),
+        Text("I look."),
+        ToolCall("toolu_01A09q90qw90lq917835lq9", "get_weather", '{"city": "巴黎"}'),
+        ToolCall("toolu_01B", "get_time", "{}"),
+        Finish("tool_calls", Usage(40, 0, 89, 30), "claude-opus-5-5"),
+    ],
     "strangers": [
         Text("I will not"),
         Finish("refusal", Usage(12, 0, 8, 0), "claude-opus-5"),
@@ -80,36 +86,8 @@ RECORDED: dict[str, list[Piece]] = {
 }
 
 
-CALLS: list[Piece] = [
-    ToolCall("toolu_01A09q90qw90lq917835lq9", "get_weather", '{"city": "巴黎"}'),
-    ToolCall("toolu_01B", "get_time", "{}"),
-    Finish("tool_calls", Usage(40, 0, 89, 30), "claude-opus-5-5"),
-]
-RECORDED["tools"] = [Reasoning("Both towns: 巴黎, Rom."), Text("I look."), *CALLS]
-SEALED: list[Piece] = [
-    RECORDED["tools"][0],
-    signed("b", 19, "EqQBCkgIChABGAIiQKmpxAAA9mJb1W0c1q6x3m0p0Q=="),
-    redacted("b", "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIwxtE3"),
-    *RECORDED["tools"][1:],
-]
-
-
 def test_every_recorded_stream_is_replayed() -> None:
     assert {path.stem for path in WIRE.glob("*.sse")} == {*RECORDED, "overloaded"}
-
-
-def test_calls_and_seals_come_whole_wherever_a_recorded_stream_is_cut() -> None:
-    data = (WIRE / "tools.sse").read_bytes()
-    assert decoded(data, bound="b") == SEALED
-    for at in range(1, len(data)):
-        assert merged(decoded(data[:at], data[at:], bound="b")) == SEALED
-
-
-def test_a_call_that_was_cut_is_none() -> None:
-    data = (WIRE / "tools.sse").read_bytes()
-    pieces, error = refused(data[: data.index(b'"index":5     }')])
-    assert error.code == "upstream_truncated"
-    assert not any(isinstance(piece, ToolCall) for piece in pieces)
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -187,55 +165,11 @@ def test_an_end_without_a_word_is_an_empty_answer_and_its_thoughts_are_kept() ->
     assert (error.code, error.retryable) == ("empty_answer", True)
 
 
-def call(block: object, *pieces: object) -> bytes:
-    """The events of a block with pieces of JSON."""
-    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
-    events = [event("content_block_delta", index=2, delta=delta) for delta in deltas]
-    start = event("content_block_start", index=2, content_block=block)
-    return b"".join([start, *events, event("content_block_stop", index=2)])
-
-
-@pytest.mark.parametrize(
-    ("block", "pieces", "said"),
-    [
-        ({"name": "f", "input": {}}, [], "{}"),
-        ({"name": "f", "input": {"a": "ä"}}, [], '{"a": "ä"}'),
-        ({"name": "f", "input": {"a": 1}}, ['{"a', None, '":', " 2}"], '{"a": 2}'),
-        ({"name": "f", "input": None}, ['{"a'], '{"a'),
-        ({"name": "f"}, ['"\ud83d', '\ude00"'], '"\U0001f600"'),
-        ({"name": "f"}, ['"\ud83d"', 5, []], '"\ufffd"'),
-        ({"name": None}, ["{}"], None),
-        ({"name": ["f"]}, ["{}"], None),
-        ({"name": ""}, ["{}"], None),
-    ],
-)
-def test_a_call_says_what_the_model_wrote(
-    block: dict[str, object], pieces: list[object], said: str | None
-) -> None:
-    events = call({"type": "tool_use", "id": "t", **block}, *pieces)
-    calls = decoded(events, ended("tool_use"))[:-1]
-    assert calls == ([] if said is None else [ToolCall("t", "f", said)])
-
-
-@pytest.mark.parametrize("call_id", [None, "", 5, "t", "t\n", "tü"])
-def test_a_call_without_an_id_of_its_own_gets_one(call_id: object) -> None:
-    block = {"type": "tool_use", "name": "f"}
-    _, second, _ = decoded(call(block | {"id": "t"}), call(block | {"id": call_id}), ended())
-    assert isinstance(second, ToolCall)
-    assert second.id.startswith("call_")
-
-
-@pytest.mark.parametrize("signature", [None, "", 7, "ß"])
-def test_thinking_without_a_signature_has_no_seal(signature: object) -> None:
-    block = {"type": "thinking", "thinking": "hm", "signature": signature}
-    pieces = decoded(call(block), delta("text", "x"), ended(), bound="b")
-    assert pieces == [Reasoning("hm"), Text("x"), Finish("stop")]
-
-
 def test_a_tool_call_a_refusal_and_a_continuation_need_no_text() -> None:
     assert decoded(ended("refusal")) == [Finish("refusal")]
-    tool = call({"type": "server_tool_use", "id": "t", "name": "web_search"}, "{}")
-    assert decoded(tool, ended()) == [Finish("stop")]
+    tool = {"type": "server_tool_use", "id": "t", "name": "web_search"}
+    begun = event("content_block_start", index=0, content_block=tool)
+    assert decoded(begun, event("content_block_stop", index=0), ended()) == [Finish("stop")]
     assert decoded(ended(), may_be_empty=True) == [Finish("stop")]
 
 
