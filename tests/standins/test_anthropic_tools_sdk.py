@@ -161,15 +161,16 @@ async def test_what_the_vendor_refuses_of_tools_is_refused(
 
 
 @pytest.mark.parametrize(
-    "change", [{"model": "claude-opus-4-5"}, {"system": "Be brief."}, {"tools": [TOOL, TOOL]}]
+    "change", [{"model": "claude-fable-5-2"}, {"system": "Be brief."}, {"tools": [TOOL, TOOL]}]
 )
 async def test_thinking_is_tied_to_what_stood_before_it(
     sdk: anthropic.AsyncAnthropic, claude: AnthropicStandIn, change: dict[str, Any]
 ) -> None:
     claude.play(Answer(reasoning="Hm.", calls=1))
-    message = await sdk.messages.create(**asking(ASK))
+    opus = {"model": "claude-opus-5-5", "thinking": {"type": "adaptive"}}
+    message = await sdk.messages.create(**asking(ASK, **opus))
     call = message.content[-1]
     assert call.type == "tool_use"
     talk = [ASK, {"role": "assistant", "content": message.content}, said("user", result(call.id))]
     with pytest.raises(anthropic.BadRequestError, match="bound to a different conversation"):
-        await sdk.messages.create(**asking(*talk, **change))
+        await sdk.messages.create(**asking(*talk, **(opus | change)))
