@@ -60,8 +60,6 @@ _LEAST_BUDGET = 1_024  # docs
 _BUDGETS = {"low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}  # ours
 _TOP_P_THINKING = (0.95, 1.0)
 
-_NEVER = frozenset({"seed", "frequency_penalty", "presence_penalty"})
-_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _LISTED = Fields(("id",), ("display_name",), ("max_input_tokens",), ("max_tokens",))
 
 # The vendor's types of errors that say no status by themselves (docs, "Errors").
