@@ -13,9 +13,9 @@ async with AnthropicStandIn(key="sk-ant-test") as upstream:
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -25,19 +25,20 @@ from standins.accounting import estimate
 from standins.answers import Answer, Speech, speech
 from standins.anthropic_rules import (
     FAMILIES,
-    MessagesError,
     Wish,
     authenticate,
-    error_body,
     key_in,
     read_wish,
 )
+from standins.anthropic_talk import sign
+from standins.anthropic_words import MessagesError, error_body
 from standins.behaviours.base import Played, Stage, answer_of
 from standins.behaviours.status import Status
 from standins.deepseek_rules import RefusedError
 from standins.reply import Frame, Headers, Reply, Step, compact
 from standins.server import Request
 from standins.standin import StandIn
+from standins.words import pieces
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 LEAST_CACHED_TOKENS = 512  # of the newest models; older ones want up to 4096 (docs, November 2026)
@@ -49,7 +50,8 @@ DATED = {  # the names under which older models are listed
     "claude-opus-4-5": "claude-opus-4-5-20251101",
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
 }
-ENDS = {"stop": "end_turn", "length": "max_tokens"}
+ENDS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+MAGIC = "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING"  # a question with it gets some (docs)
 
 
 def event(name: str, tokens: int = 0, **fields: object) -> Frame:
@@ -261,7 +263,7 @@ class Telling:
             "id": message_id,
             "type": "message",
             "role": "assistant",
-            "content": self._content() if whole else [],
+            "content": self._content(message_id) if whole else [],
             "stop_reason": reason,
             "stop_sequence": stop,
             "stop_details": None,
@@ -271,43 +273,50 @@ class Telling:
     def events(self, message_id: str) -> list[Frame]:
         """All events of the stream, in order; a ping after the first block has begun."""
         frames = [event("message_start", message=self.message(message_id))]
-        index = 0
-        if self.wish.order.thinking and self.spoken.reasoning:
-            frames += self._thinking(index)
-            index += 1
-        if self.spoken.words:
-            frames += self._text(index)
+        for index, block in enumerate(self._content(message_id)):
+            frames += self._block(index, block)
         frames.insert(min(2, len(frames)), Frame(PING))
         reason, stop = self._end()
         delta = {"stop_reason": reason, "stop_sequence": stop, "stop_details": None}
         usage = self._usage(self.spoken.carried(), True)
         return [*frames, event("message_delta", delta=delta, usage=usage), event("message_stop")]
 
-    def _thinking(self, index: int) -> list[Frame]:
-        block = {"type": "thinking", "thinking": "", "signature": ""}
-        frames = [event("content_block_start", index=index, content_block=block)]
-        for token in self.spoken.reasoning if self.wish.shows else ():
-            delta = {"type": "thinking_delta", "thinking": token}
-            frames.append(event("content_block_delta", 1, index=index, delta=delta))
-        signed = {"type": "signature_delta", "signature": self._signature()}
-        frames.append(event("content_block_delta", index=index, delta=signed))
-        return [*frames, event("content_block_stop", index=index)]
+    def _block(self, index: int, block: dict[str, object]) -> list[Frame]:
+        """The events of one block: how it begins, its pieces, its end."""
+        empty: dict[str, object] = {}
+        deltas: list[tuple[dict[str, object], int]] = []
+        match block["type"]:
+            case "thinking":
+                empty = {"thinking": "", "signature": ""}
+                shown = self.spoken.reasoning if block["thinking"] else ()
+                deltas = [({"type": "thinking_delta", "thinking": one}, 1) for one in shown]
+                deltas.append(({"type": "signature_delta", "signature": block["signature"]}, 0))
+            case "text":
+                empty = {"text": ""}
+                deltas = [({"type": "text_delta", "text": one}, 1) for one in self.spoken.words]
+            case "tool_use":
+                empty = {"input": {}}
+                written = ["", *pieces(compact(block["input"]).decode())]
+                deltas = [({"type": "input_json_delta", "partial_json": one}, 1) for one in written]
+        begun = event("content_block_start", index=index, content_block={**block, **empty})
+        told = [event("content_block_delta", n, index=index, delta=delta) for delta, n in deltas]
+        return [begun, *told, event("content_block_stop", index=index)]
 
-    def _text(self, index: int) -> list[Frame]:
-        block = {"type": "text", "text": ""}
-        frames = [event("content_block_start", index=index, content_block=block)]
-        for token in self.spoken.words:
-            delta = {"type": "text_delta", "text": token}
-            frames.append(event("content_block_delta", 1, index=index, delta=delta))
-        return [*frames, event("content_block_stop", index=index)]
-
-    def _content(self) -> list[dict[str, object]]:
+    def _content(self, message_id: str) -> list[dict[str, object]]:
         blocks: list[dict[str, object]] = []
         if self.wish.order.thinking and self.spoken.reasoning:
-            thought = "".join(self.spoken.reasoning) if self.wish.shows else ""
-            blocks.append({"type": "thinking", "thinking": thought, "signature": self._signature()})
+            thought = "".join(self.spoken.reasoning)
+            shown = thought if self.wish.shows else ""
+            signature = sign(self.wish.bound, shown, thought)
+            blocks.append({"type": "thinking", "thinking": shown, "signature": signature})
+        if self.wish.order.thinking and MAGIC in self.wish.order.question():
+            blocks.append({"type": "redacted_thinking", "data": sign(self.wish.bound, "", "?")})
         if self.spoken.words:
             blocks.append({"type": "text", "text": self.spoken.said()})
+        for at, call in enumerate(self.spoken.calls):
+            call_id = f"{message_id.replace('msg', 'toolu')}{at:02d}"
+            given = json.loads(call.arguments)
+            blocks.append({"type": "tool_use", "id": call_id, "name": call.name, "input": given})
         return blocks
 
     def _usage(self, output: int, with_share: bool) -> dict[str, object]:
@@ -315,10 +324,6 @@ class Telling:
         if with_share:
             usage["output_tokens_details"] = {"thinking_tokens": len(self.spoken.reasoning)}
         return usage
-
-    def _signature(self) -> str:
-        thought = "".join(self.spoken.reasoning).encode("utf-8", "replace")
-        return base64.b64encode(hashlib.blake2b(thought, digest_size=48).digest()).decode()
 
     def _end(self) -> tuple[str, str | None]:
         """The stop reason, and the stop sequence that was met."""

@@ -14,7 +14,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from standins.deepseek_rules import Object, Order, RefusedError
+from standins.anthropic_talk import (
+    binding,
+    read_messages,
+    read_system,
+    read_tool_choice,
+    read_tools,
+)
+from standins.anthropic_words import MessagesError, typed
+from standins.deepseek_rules import Object, Order
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 FIELDS = frozenset(
@@ -34,27 +42,6 @@ PREFILL = (
 )
 
 
-class MessagesError(RefusedError):
-    """A refusal in Anthropic's envelope."""
-
-    def __init__(
-        self, message: str, status: int = 400, kind: str = "invalid_request_error"
-    ) -> None:
-        super().__init__(message, status, kind, "application/json")
-
-    def body(self, request_id: str = "") -> bytes:
-        """The bytes of the refusal."""
-        return error_body(self.kind, self.message, request_id)
-
-
-def error_body(kind: str, message: str, request_id: str = "") -> bytes:
-    """The envelope of an error, before a stream or in it."""
-    said: dict[str, object] = {"type": "error", "error": {"type": kind, "message": message}}
-    if request_id:
-        said["request_id"] = request_id
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 @dataclass(frozen=True, slots=True)
 class Family:
     """What one generation takes: the types of thinking, whether it thinks unasked, the efforts
@@ -67,16 +54,17 @@ class Family:
     older: bool = False  # 4.6 and before: sampling is minded, thoughts are shown unasked
     prefills: bool = False
     max_tokens: int = 128_000
+    forces: bool = True  # a tool may be forced while it does not think
 
 
-ALWAYS = Family(("adaptive",), True)
+ALWAYS = Family(("adaptive",), True, forces=False)
 CAPPED = Family(("adaptive", "disabled"), True, quiet=TO_HIGH)
 TOLD = Family(("adaptive", "disabled"), False)
 BOTH = Family(("adaptive", "enabled", "disabled"), False, NO_XHIGH, NO_XHIGH, older=True)
 FAMILIES: Mapping[str, Family] = {
     "claude-fable-5-2": ALWAYS,
     "claude-opus-5-5": ALWAYS,
-    "claude-sonnet-5-5": Family(("adaptive", "between_tools"), True, quiet=TO_HIGH),
+    "claude-sonnet-5-5": Family(("adaptive", "between_tools"), True, quiet=TO_HIGH, forces=False),
     "claude-haiku-5-5": CAPPED,
     "claude-opus-5": CAPPED,
     "claude-sonnet-5": Family(("adaptive", "disabled"), True),
@@ -91,12 +79,14 @@ FAMILIES: Mapping[str, Family] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """An accepted request: the order, whether its thoughts come as text, and where the blocks of
-    the prompt end (the bytes up to there, and whether a cache mark stands there)."""
+    """An accepted request: the order, whether its thoughts come as text, where the blocks of the
+    prompt end (the bytes up to there, and whether a cache mark stands there), and what its
+    thinking will be tied to."""
 
     order: Order
     shows: bool
     ends: tuple[tuple[bytes, bool], ...]
+    bound: bytes
 
 
 def key_in(headers: Mapping[str, str]) -> str:
@@ -138,10 +128,16 @@ def read_wish(raw: bytes, version: str) -> Wish:
     thinking = read_thinking(body, family, max_tokens)
     check_sampling(body, family, thinking)
     effort = read_effort(body, family, thinking)
-    system = read_system(body)
-    messages = read_messages(body, family, thinking)
+    tools = read_tools(body)
+    choice = read_tool_choice(body, family.forces, thinking)
     switch = body.get("thinking")
-    display = switch.get("display") if isinstance(switch, dict) else None
+    switch = switch if isinstance(switch, dict) else {}
+    messages = read_messages(body, switch.get("type") == "enabled")
+    check_marks(tools, read_system(body), messages)
+    by_schema = read_format(body)
+    if messages[-1]["role"] == "assistant":
+        check_prefill(messages[-1], family, thinking or by_schema)
+    display = switch.get("display")
     order = Order(
         str(model),
         str(model),
@@ -152,17 +148,23 @@ def read_wish(raw: bytes, version: str) -> Wish:
         typed(body, "stream", bool, "a valid boolean") is True,
         True,
         read_stops(body),
-        False,
-        (),
-        None,
+        by_schema,
+        tuple(_function(tool) for tool in tools),
+        choice,
         "",
         messages[-1] if messages[-1]["role"] == "assistant" else None,
     )
     return Wish(
         order,
         (display or ("omitted", "summarized")[family.older]) == "summarized",
-        tuple(ends_of(system, messages)),
+        tuple(ends_of(tools, read_system(body), messages)),
+        binding(body),
     )
+
+
+def _function(tool: Object) -> Object:
+    """A tool in the words of an Order."""
+    return {"function": {"name": tool["name"], "parameters": tool["input_schema"]}}
 
 
 def parse(raw: bytes) -> Object:
@@ -174,17 +176,6 @@ def parse(raw: bytes) -> Object:
     if not isinstance(body, dict):
         raise MessagesError("Input should be a valid dictionary")
     return body
-
-
-def typed(body: Object, name: str, kind: type, expected: str) -> object:
-    """A field that is absent or of this type; a whole number is a number too."""
-    value = body.get(name)
-    if value is None and name not in body:
-        return None
-    number = kind is float and isinstance(value, int | float)
-    if isinstance(value, bool) is not (kind is bool) or not (number or isinstance(value, kind)):
-        raise MessagesError(f"{name}: Input should be {expected}")
-    return value
 
 
 # ── values ────────────────────────────────────────────────────────────────────────────────────
@@ -294,66 +285,51 @@ def read_stops(body: Object) -> tuple[str, ...]:
     return tuple(stops) if isinstance(stops, list) else ()
 
 
+def read_format(body: Object) -> bool:
+    """Whether the text has to be JSON by a schema."""
+    config = body.get("output_config")
+    wanted = config.get("format") if isinstance(config, dict) else None
+    if wanted is None:
+        return False
+    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+        raise MessagesError("output_config.format.type: Input should be 'json_schema'")
+    check_closed(wanted.get("schema"))
+    return True
+
+
+def check_closed(schema: object) -> None:
+    """Objects of a schema are closed."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+            raise MessagesError(
+                "output_config.format.schema: For 'object' type, 'additionalProperties' must be"
+                " explicitly set to false"
+            )
+        for one in schema.values():
+            check_closed(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            check_closed(one)
+
+
 # ── the conversation ──────────────────────────────────────────────────────────────────────────
-
-
-def blocks_of(path: str, content: object) -> tuple[Object, ...]:
-    """The text blocks of a content, none of them empty."""
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    if not isinstance(content, list):
-        raise MessagesError(f"{path}: Input should be a valid string or list")
-    for index, block in enumerate(content):
-        where = f"{path}.{index}"
-        if not isinstance(block, dict) or block.get("type") != "text":
-            raise MessagesError(f"{where}: Input tag does not match any of the expected tags")
-        if not isinstance(block.get("text"), str):
-            raise MessagesError(f"{where}.text.text: Input should be a valid string")
-        if not block["text"]:
-            raise MessagesError("messages: text content blocks must be non-empty")
-        if not block["text"].strip():
-            raise MessagesError("messages: text content blocks must contain non-whitespace text")
-        mark = block.get("cache_control", {"type": "ephemeral"})
-        if not isinstance(mark, dict) or mark.get("type") != "ephemeral":
-            raise MessagesError(f"{where}.text.cache_control.type: Input should be 'ephemeral'")
-    return tuple(content)
-
-
-def read_system(body: Object) -> tuple[Object, ...]:
-    """The blocks of the system text."""
-    return blocks_of("system", body["system"]) if "system" in body else ()
-
-
-def read_messages(body: Object, family: Family, thinking: bool) -> tuple[Object, ...]:
-    """The messages, each content as blocks."""
-    said = typed(body, "messages", list, "a valid list")
-    if not isinstance(said, list) or not said:
-        raise MessagesError("messages: at least one message is required")
-    messages: list[Object] = []
-    for index, message in enumerate(said):
-        path = f"messages.{index}"
-        if not isinstance(message, dict) or set(message) != {"role", "content"}:
-            raise MessagesError(f"{path}: Input should have a role and a content")  # (?)
-        if message["role"] not in ("user", "assistant"):
-            raise MessagesError(f"{path}.role: Input should be 'user' or 'assistant'")
-        blocks = blocks_of(f"{path}.content", message["content"])
-        messages.append({"role": message["role"], "content": list(blocks)})
-    if messages[0]["role"] != "user":
-        raise MessagesError('messages: first message must use the "user" role')
-    if messages[-1]["role"] == "assistant":
-        check_prefill(messages[-1], family, thinking)
-    if sum("cache_control" in one for one in all_blocks(read_system(body), messages)) > 4:
-        raise MessagesError("A maximum of 4 blocks with cache_control may be provided.")
-    return tuple(messages)
 
 
 def check_prefill(last: Object, family: Family, thinking: bool) -> None:
     """Whether the answer may begin with this message."""
     if not family.prefills or thinking:
         raise MessagesError(PREFILL)
-    texts = [str(block["text"]) for block in all_blocks((), [last])]
-    if texts[-1] != texts[-1].rstrip():
+    text = str(all_blocks((), [last])[-1].get("text", ""))
+    if text != text.rstrip():
         raise MessagesError("messages: final assistant content cannot end with trailing whitespace")
+
+
+def check_marks(
+    tools: Sequence[Object], system: Sequence[Object], messages: Sequence[Object]
+) -> None:
+    """No more than four."""
+    if sum("cache_control" in one for one in (*tools, *all_blocks(system, messages))) > 4:
+        raise MessagesError("A maximum of 4 blocks with cache_control may be provided.")
 
 
 def all_blocks(system: Sequence[Object], messages: Sequence[Object]) -> list[Object]:
@@ -365,13 +341,17 @@ def all_blocks(system: Sequence[Object], messages: Sequence[Object]) -> list[Obj
     return blocks
 
 
-def ends_of(system: Sequence[Object], messages: Sequence[Object]) -> list[tuple[bytes, bool]]:
-    """Where the blocks of a prompt end."""
+def ends_of(
+    tools: Sequence[Object], system: Sequence[Object], messages: Sequence[Object]
+) -> list[tuple[bytes, bool]]:
+    """Where the blocks of a prompt end; tools are read first."""
     ends: list[tuple[bytes, bool]] = []
     read = b""
-    spoken = [("system", list(system)), *((str(m["role"]), m["content"]) for m in messages)]
-    for role, blocks in spoken:
+    spoken = [("tool", list(tools)), ("system", list(system))]
+    for role, blocks in (*spoken, *((str(m["role"]), m["content"]) for m in messages)):
         for block in blocks if isinstance(blocks, list) else ():
-            read += f"<|{role}|>{block['text']}".encode("utf-8", "replace")
+            bare = {name: value for name, value in block.items() if name != "cache_control"}
+            said = block["text"] if block.get("type") == "text" else json.dumps(bare)
+            read += f"<|{role}|>{said}".encode("utf-8", "replace")
             ends.append((read, "cache_control" in block))
     return ends

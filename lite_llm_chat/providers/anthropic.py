@@ -1,10 +1,9 @@
 """Anthropic: the request in its own dialect, and every fact about it, with its source.
 
     Prompt ─▶ _payload ─▶ exchange (MessageDecoder) ─▶ api.anthropic.com/v1/messages ─▶ pieces
-                 │ system turns ─▶ system, wherever they stood
-                 │ turns ─▶ messages: blocks of text, roles in turn, nothing empty
+                 │ turns ─▶ tools, system, messages: anthropic_blocks.py
                  │ prefix ─▶ a last message of the assistant, or a request in words to go on
-                 └ cache marks: behind the system text, and behind the last question
+                 └ response_format ─▶ output_config.format, a closed schema
     its list ─▶ /v1/models, page by page ─▶ Model …
     its error ─▶ _explain ─▶ UpstreamError
 
@@ -17,8 +16,10 @@ depends on the model stands in anthropic_models.py.
     docs   the key goes into x-api-key, or, as the SDK does it, into a bearer's header
     docs   max_tokens is required and counts the thinking; system is a field of its own
     docs   the thinking of models from 4.7 on comes back empty unless `display` asks for a summary
-    docs   an earlier thinking block goes back in tool loops only; elsewhere it may be left out
-    docs   while thinking: no top_k, top_p from 0.95 to 1, no last message of the assistant
+    docs   while thinking: no top_k, top_p from 0.95 to 1, no last message of the assistant, and no
+           tool may be forced
+    docs   JSON by a schema goes with no last message of the assistant; every object of the schema
+           says additionalProperties: false; there is no JSON without a schema
     seen   while thinking: no temperature but 1; temperature and top_p together are refused
     seen   empty text blocks, stop sequences of nothing but blanks and a last assistant text that
            ends in a blank are refused
@@ -32,12 +33,13 @@ depends on the model stands in anthropic_models.py.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from ..domain import Model, Options, Piece, Prompt, Turn
+from ..domain import Model, Options, Piece, Prompt, ResponseFormat, Turn
 from ..errors import UpstreamError
+from .anthropic_blocks import Talk, spoken, text_block
 from .anthropic_models import MODELS, RUNGS, Habits, habits_of
 from .anthropic_stream import MessageDecoder
 from .base import Readiness, insist, keyed
@@ -58,11 +60,7 @@ _LEAST_BUDGET = 1_024  # docs
 _BUDGETS = {"low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}  # ours
 _TOP_P_THINKING = (0.95, 1.0)
 
-_NEVER = frozenset({"seed", "frequency_penalty", "presence_penalty"})
-_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _LISTED = Fields(("id",), ("display_name",), ("max_input_tokens",), ("max_tokens",))
-_CACHED = {"type": "ephemeral"}  # for five minutes, and again with each use
-_BEGINNING = "(The conversation begins with your message.)"
 
 # The vendor's types of errors that say no status by themselves (docs, "Errors").
 _STATUS = {
@@ -113,11 +111,15 @@ class Anthropic:
             sent.add("thinking")
         if options.effort is not None and _minds_effort(habits, options):
             sent.add("effort")
+        if options.tools:
+            sent |= {"tools", *_choices(habits, options)}
+        if _schema(options.response_format) is not None:
+            sent.add("response_format")
         return tuple(name for name in options.given() if name not in sent)
 
-    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """None is left to the vendor: each is asked for in words."""
-        return frozenset()
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002 - the same for all of them
+        """The forms of JSON that the vendor itself sees to (docs: all models from 4.5 on)."""
+        return frozenset({"json_schema"})
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says. All that it lists can chat; what is retired fails."""
@@ -133,8 +135,9 @@ class Anthropic:
         """As the Protocol says. Models up to 4.5 go on from a prefix themselves, unless they are
         to think; all others are asked to in words."""
         insist(self.readiness())
-        decoder = MessageDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
-        return exchange(self._wire, self._endpoint, _payload(prompt), decoder)
+        talk = spoken(prompt)
+        decoder = MessageDecoder(self._endpoint, prompt.prefix is not None, talk.bound)
+        return exchange(self._wire, self._endpoint, _payload(prompt, talk), decoder)
 
 
 def _next_page(page: Entry) -> str:
@@ -146,23 +149,30 @@ def _next_page(page: Entry) -> str:
 # ── the request ───────────────────────────────────────────────────────────────────────────────
 
 
-def _payload(prompt: Prompt) -> dict[str, object]:
+def _payload(prompt: Prompt, talk: Talk) -> dict[str, object]:
     habits, options = habits_of(prompt.model), prompt.options
+    if habits.budget and not talk.whole:
+        options = replace(options, thinking=False)  # the vendor would refuse the results
     payload: dict[str, object] = {
         "model": prompt.model,
         "max_tokens": _max_tokens(habits, options),
         "stream": True,
     }
-    if system := [turn.content for turn in prompt.turns if turn.role == "system"]:
-        payload |= _system(system)
-    payload["messages"] = _messages(prompt, habits)
+    if talk.tools:
+        payload["tools"] = talk.tools
+    if talk.system:
+        payload["system"] = talk.system
+    asked = replace(prompt, turns=(), options=options)
+    payload["messages"] = [*talk.messages, *_continuation(asked, habits)]
     payload |= _sampling(habits, options)
     if stops := _stops(options):
         payload["stop_sequences"] = list(stops)
     if thinking := _thinking(habits, options):
         payload["thinking"] = thinking
-    if effort := habits.effort(options):
-        payload["output_config"] = {"effort": effort}
+    if config := _output_config(habits, options):
+        payload["output_config"] = config
+    if choice := _tool_choice(prompt, habits, options, talk):
+        payload["tool_choice"] = choice
     return payload
 
 
@@ -225,59 +235,82 @@ def _thinking(habits: Habits, options: Options) -> dict[str, object] | None:
     return None
 
 
-# ── the conversation ──────────────────────────────────────────────────────────────────────────
+def _output_config(habits: Habits, options: Options) -> dict[str, object]:
+    config: dict[str, object] = {}
+    if effort := habits.effort(options):
+        config["effort"] = effort
+    if (schema := _schema(options.response_format)) is not None:
+        config["format"] = {"type": "json_schema", "schema": schema}
+    return config
 
 
-def _system(texts: list[str]) -> dict[str, object]:
-    """All system turns, in their order, as one field: a model reads it before anything else.
-    Where a system turn in the middle of a conversation is appended, this moves it to the front
-    and costs the cached prefix once; the role `system` would not be heard by every model."""
-    blocks = [_block(text) for text in texts if text.strip()]
-    if not blocks:
-        return {}
-    blocks[-1]["cache_control"] = _CACHED
-    return {"system": blocks}
+def _schema(wanted: ResponseFormat | None) -> object | None:
+    """The schema of the text, closed; None: there is none to send."""
+    if wanted is None or wanted.kind != "json_schema" or wanted.schema is None:
+        return None
+    return _closed(dict(wanted.schema))
 
 
-def _messages(prompt: Prompt, habits: Habits) -> list[dict[str, object]]:
-    """The turns as messages. The mark stands behind the last question, and what follows it (the
-    text to go on from) may change: all before it is the beginning of the next request too, for
-    turns are only ever appended."""
-    talk = _merged([turn for turn in prompt.turns if turn.role != "system"])
-    if talk and talk[0][0] == "assistant":
-        talk.insert(0, ("user", [_block(_BEGINNING)]))
-    asked = [blocks for role, blocks in talk if role == "user"]
-    if asked:
-        asked[-1][-1]["cache_control"] = _CACHED
-    talk += _merged(_continuation(prompt, habits))
-    return [{"role": role, "content": blocks} for role, blocks in talk]
+def _closed(schema: object) -> object:
+    """With every object as the vendor wants it: nothing but what it names, unless it says so."""
+    if isinstance(schema, list):
+        return [_closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(one) for name, one in schema.items()}
+    if closed.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    return closed
 
 
-def _continuation(prompt: Prompt, habits: Habits) -> tuple[Turn, ...]:
+# ── the tools ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _tool_choice(
+    prompt: Prompt, habits: Habits, options: Options, talk: Talk
+) -> dict[str, object] | None:
+    """The field, or None where there is nothing to choose. Tools that only the history speaks of
+    are not to be called."""
+    if not prompt.tools:
+        return {"type": "none"} if talk.tools else None
+    sent = _choices(habits, options)
+    kind, _, name = (options.tool_choice or "auto").partition(":")
+    choice: dict[str, object] = {"type": "auto"}
+    if "tool_choice" in sent:
+        choice["type"] = {"required": "any"}.get(kind, kind)
+        if kind == "tool":
+            choice["name"] = name
+    if "parallel_tool_calls" in sent:
+        choice["disable_parallel_tool_use"] = not options.parallel_tool_calls
+    return choice if sent else None
+
+
+def _choices(habits: Habits, options: Options) -> set[str]:
+    """Which of the two options about calls can be sent. A tool cannot be forced while the model
+    thinks or may think; whoever is not to call any cannot call two."""
+    sent: set[str] = set()
+    forced = options.tool_choice not in (None, "auto", "none")
+    refused = forced and not (habits.forces and _thinks(habits, options) is False)
+    if options.tool_choice is not None and not refused:
+        sent.add("tool_choice")
+    if options.parallel_tool_calls is not None and options.tool_choice != "none":
+        sent.add("parallel_tool_calls")
+    return sent
+
+
+# ── going on ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _continuation(prompt: Prompt, habits: Habits) -> list[dict[str, object]]:
     """What is put behind the turns to get on with a cut answer; nothing if it has no text yet."""
     if prompt.prefix is None or not (text := prompt.prefix.text).strip():
-        return ()
+        return []
     ends_well = text == text.rstrip()
-    if habits.prefills and ends_well and not _thinks(habits, prompt.options):
-        return (Turn("assistant", text),)
-    return asked_to_go_on(replace(prompt, turns=()))
-
-
-def _merged(turns: Iterable[Turn]) -> list[tuple[str, list[dict[str, object]]]]:
-    """Roles in turn: what follows a text of its own kind becomes a further block of the same
-    message. Empty texts are left out."""
-    talk: list[tuple[str, list[dict[str, object]]]] = []
-    for turn in turns:
-        if not turn.content.strip():
-            continue
-        if not talk or talk[-1][0] != turn.role:
-            talk.append((turn.role, []))
-        talk[-1][1].append(_block(turn.content))
-    return talk
-
-
-def _block(text: str) -> dict[str, object]:
-    return {"type": "text", "text": text}
+    quiet = not _thinks(habits, prompt.options) and _schema(prompt.options.response_format) is None
+    turns = asked_to_go_on(prompt)
+    if habits.prefills and ends_well and quiet:
+        turns = (Turn("assistant", text),)
+    return [{"role": turn.role, "content": [text_block(turn.content)]} for turn in turns]
 
 
 # ── the errors ────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,9 @@ same month (context windows); "seen" is what pydantic-ai 2.68.0 notes of the liv
            refused; from 4.7 on temperature, top_p and top_k are refused unless they say nothing
     docs   thinking takes a budget up to 4.5, is adaptive from 4.6 on, is on unasked from 5 on;
            Fable, Mythos and Opus 5.5 cannot stop; Sonnet 5.5 stops with `between_tools`
+    docs   nobody can be made to call a tool while thinking, and Fable, Mythos, Opus 5.5 and Sonnet
+           5.5 never ("Forced tool use returns an error")
+    docs   pictures, tools and JSON by a schema are taken by all from 4.5 on
     docs   effort from Opus 4.5 on, `max` from 4.6 on, `xhigh` from 4.7 on
     seen   Opus 5, Sonnet 5.5 and Haiku 5.5 refuse more effort than `high` while thinking is off
 """
@@ -42,7 +45,8 @@ class Habits:
     """What one generation accepts. `unasked` is whether it thinks when a request does not speak
     of it (None: not known), `off` the type of thinking that stops it ("": nothing does), `budget`
     whether thinking is asked for by a number of tokens; `quiet_efforts` are those it takes while
-    thinking is off. `max_output` None: not known."""
+    thinking is off. `forces` is whether it can be made to call a tool, while it does not think.
+    `max_output` None: not known."""
 
     unasked: bool | None
     off: str = "disabled"
@@ -51,6 +55,7 @@ class Habits:
     quiet_efforts: tuple[str, ...] = EFFORTS
     samples: bool = False
     prefills: bool = False
+    forces: bool = True
     max_output: int | None = _LARGE
 
     def thinks(self, options: Options) -> bool | None:
@@ -75,7 +80,7 @@ class Habits:
         return next((name for name in reversed(below) if name in taken), None)
 
 
-_ALWAYS = Habits(unasked=True, off="")
+_ALWAYS = Habits(unasked=True, off="", forces=False)
 _CAPPED = Habits(unasked=True, quiet_efforts=_UP_TO_HIGH)
 _ADAPTIVE = Habits(unasked=False)
 _FIRST_ADAPTIVE = Habits(unasked=False, efforts=_NO_XHIGH, quiet_efforts=_NO_XHIGH, samples=True)
@@ -97,13 +102,17 @@ _OPUS_4_5 = Habits(
     prefills=True,
     max_output=_SMALL,
 )
-_NEWER = Habits(unasked=None, max_output=None)  # a guess for ids that are not listed here
+_NEWER = Habits(
+    unasked=None, forces=False, max_output=None
+)  # a guess for ids that are not listed here
 
 _FAMILIES = {
     "claude-fable-5": _ALWAYS,
     "claude-mythos-5": _ALWAYS,
     "claude-opus-5-5": _ALWAYS,
-    "claude-sonnet-5-5": Habits(unasked=True, off="between_tools", quiet_efforts=_UP_TO_HIGH),
+    "claude-sonnet-5-5": Habits(
+        unasked=True, off="between_tools", quiet_efforts=_UP_TO_HIGH, forces=False
+    ),
     "claude-haiku-5-5": _CAPPED,
     "claude-opus-5": _CAPPED,
     "claude-sonnet-5": Habits(unasked=True),
@@ -133,6 +142,9 @@ def _model(model_id: str, name: str, description: str) -> Model:
         context_length=_WINDOW if habits.max_output == _LARGE else _SMALL_WINDOW,
         max_output_tokens=habits.max_output or _LARGE,
         description=description,
+        vision=True,
+        tools=True,
+        reasoning=True,
     )
 
 

@@ -15,22 +15,25 @@
 
 It believes little: every field may be null, absent or of another type. A `ping`, and events, blocks
 and deltas that nobody here has heard of are passed over, as the vendor asks of its clients (API
-docs, "Versions", November 2026: new kinds of events come without notice). The signature of a
-thinking block matters only to whoever sends the block back, which only tools need; redacted
-thinking is unreadable. Tool calls are not read yet; that there was one is noticed, so the answer
-does not count as empty.
+docs, "Versions", November 2026: new kinds of events come without notice). A call is whole when its
+block stops. So is thinking: its Seal follows then, where tools may want it back. What the vendor's
+own tools do is passed over; that there was something is noticed, so the answer does not count as
+empty.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
-from ..domain import Finish, Piece, Reasoning, Text, Usage
+from ..domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from ..errors import UpstreamError
+from .anthropic_seals import redacted, signed
 from .exchange import empty, garbage, leniently
-from .frames import Frame, SseSplitter
+from .frames import Frame, Mender, SseSplitter
 from .gather import Gatherer, count
 from .refusal import read_refusal
 from .wire import Endpoint, truncated
@@ -75,6 +78,12 @@ class _Part(msgspec.Struct, gc=False):
     type: Any = None
     text: Any = None
     thinking: Any = None
+    signature: Any = None
+    data: Any = None
+    id: Any = None
+    name: Any = None
+    input: Any = None
+    partial_json: Any = None
     stop_reason: Any = None
 
 
@@ -85,6 +94,7 @@ class _Message(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     type: Any = None
+    index: Any = None
     message: _Message | None = None
     content_block: _Part | None = None
     delta: _Part | None = None
@@ -99,6 +109,35 @@ class _Whole(msgspec.Struct, gc=False):
     stop_reason: Any = None
 
 
+class _Block:
+    """A block that has begun: what it is made of, as far as it has come."""
+
+    __slots__ = ("arguments", "chars", "part", "signature")
+
+    def __init__(self, part: _Part) -> None:
+        self.part = part
+        self.arguments: list[str] = []
+        self.chars = 0
+        self.signature = part.signature
+
+    def take(self, delta: _Part) -> None:
+        """One more delta of it, or how it began."""
+        if isinstance(delta.thinking, str):
+            self.chars += len(delta.thinking)
+        if isinstance(delta.partial_json, str):
+            self.arguments.append(delta.partial_json)
+        if isinstance(delta.signature, str) and delta.signature:
+            self.signature = delta.signature
+
+    def written(self) -> str:
+        """The arguments of a call as the model wrote them; they may have come at once."""
+        mender = Mender()
+        arguments = mender.mend("".join(self.arguments)) + mender.rest()
+        if not arguments and isinstance(self.part.input, dict):
+            return json.dumps(self.part.input, ensure_ascii=False)
+        return arguments or "{}"
+
+
 _decoder = msgspec.json.Decoder(_Event)
 
 
@@ -109,10 +148,14 @@ class MessageDecoder:
     takes_events = True
     grace_s = 0.0  # nothing comes after message_stop
     __slots__ = (
+        "_bound",
+        "_done",
         "_endpoint",
         "_gathered",
+        "_ids",
         "_may_be_empty",
         "_model",
+        "_open",
         "_reason",
         "_sse",
         "_usage",
@@ -120,7 +163,8 @@ class MessageDecoder:
         "finished",
     )
 
-    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False, bound: str = "") -> None:
+        """`bound` is what the thinking is tied to; "": nobody will want it back."""
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
@@ -130,6 +174,10 @@ class MessageDecoder:
         self._reason: str | None = None
         self._usage: dict[str, object] = {}
         self._model: str | None = None
+        self._bound = bound
+        self._open: dict[int, _Block] = {}
+        self._ids: set[str] = set()
+        self._done: list[Piece] = []
 
     @property
     def over(self) -> bool:
@@ -142,7 +190,7 @@ class MessageDecoder:
             self._take_all(self._sse.feed(data))
         except UpstreamError as error:
             self.failure = error
-        return self._gathered.handed_out()
+        return self._handed_out()
 
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer, or the error, that came as one JSON body."""
@@ -150,7 +198,7 @@ class MessageDecoder:
             self._read_whole(body)
         except UpstreamError as error:
             self.failure = error
-        return self._gathered.handed_out()
+        return self._handed_out()
 
     def close(self) -> list[Piece]:
         """The pieces that were still waiting when the stream ended."""
@@ -159,7 +207,7 @@ class MessageDecoder:
         except UpstreamError as error:
             if error.code != "upstream_garbage":  # half an event: the stream was cut
                 self.failure = error
-        return self._gathered.handed_out(last=True)
+        return self._handed_out(last=True)
 
     def finish(self) -> Finish:
         """The Finish of a whole answer. Raises UpstreamError for any other."""
@@ -171,6 +219,15 @@ class MessageDecoder:
         if reason == "stop" and not (self._gathered.spoke or self._may_be_empty):
             raise empty(self._endpoint.who)
         return Finish(reason, _usage(self._usage), self._model)
+
+    def _handed_out(self, last: bool = False) -> list[Piece]:
+        pieces, self._done = self._done, []
+        return pieces + self._gathered.handed_out(last)
+
+    def _put(self, piece: Piece) -> None:
+        """Behind everything that was said before it."""
+        self._done += self._gathered.handed_out(last=True)
+        self._done.append(piece)
 
     def _take_all(self, frames: list[Frame]) -> None:
         for frame in frames:
@@ -187,8 +244,8 @@ class MessageDecoder:
         if event is None:
             return
         match event.type or frame.event:
-            case "content_block_delta" | "content_block_start":
-                self._say(event.delta or event.content_block)
+            case "content_block_delta" | "content_block_start" | "content_block_stop":
+                self._take_block(event)
             case "message_delta":
                 self._note(event.usage)
                 self._stop(event.delta.stop_reason if event.delta else None)
@@ -208,7 +265,8 @@ class MessageDecoder:
         if said.content is None or not isinstance(said.stop_reason, str):
             raise self._complained(body)
         for part in said.content:
-            self._say(part)
+            self._begin(part, 0)
+            self._end(0)
         self._note(said.usage)
         self._serve(said.model)
         self._stop(said.stop_reason)
@@ -217,14 +275,52 @@ class MessageDecoder:
     def _complained(self, data: bytes) -> UpstreamError:
         return self._endpoint.explain(read_refusal(data, None, self._endpoint.secret))
 
-    def _say(self, part: _Part | None) -> None:
-        match part.type if part else None:
-            case "text_delta" | "text" if part:
+    def _take_block(self, event: _Event) -> None:
+        index = event.index if isinstance(event.index, int) else 0
+        if event.content_block:
+            self._begin(event.content_block, index)
+        elif event.delta:
+            self._say(event.delta)
+            if block := self._open.get(index):
+                block.take(event.delta)
+        else:
+            self._end(index)
+
+    def _say(self, part: _Part) -> None:
+        match part.type:
+            case "text_delta" | "text":
                 self._gathered.add(Text, part.text)
-            case "thinking_delta" | "thinking" if part:
+            case "thinking_delta" | "thinking":
                 self._gathered.add(Reasoning, part.thinking)
+
+    def _begin(self, part: _Part, index: int) -> None:
+        self._say(part)
+        match part.type:
             case "tool_use" | "server_tool_use":
                 self._may_be_empty = True
+        self._open[index] = block = _Block(part)
+        block.take(part)
+
+    def _end(self, index: int) -> None:
+        """A block is whole."""
+        block = self._open.pop(index, None)
+        if block is None:
+            return
+        match block.part:
+            case _Part(type="tool_use", name=name) if _plain(name):
+                self._put(ToolCall(self._own(block.part.id), name, block.written()))
+            case _Part(type="thinking") if self._bound and _plain(block.signature):
+                self._put(signed(self._bound, block.chars, block.signature))
+            case _Part(type="redacted_thinking", data=data) if self._bound and _plain(data):
+                self._put(redacted(self._bound, data))
+
+    def _own(self, call_id: object) -> str:
+        """The id of a call: the vendor's, if it is one and its own."""
+        own = str(call_id)
+        if not _plain(call_id) or own in self._ids:
+            own = f"call_{uuid4().hex}"
+        self._ids.add(own)
+        return own
 
     def _note(self, usage: object) -> None:
         """Later figures replace earlier ones, field by field; not every report has them all."""
@@ -255,6 +351,11 @@ class MessageDecoder:
             if name and name not in _EVENTS:
                 return None
             raise garbage(self._endpoint.who, "an event that is not what it should be") from error
+
+
+def _plain(word: object) -> bool:
+    """Whether this is a word that the vendor could have meant: none of its own holds more."""
+    return isinstance(word, str) and word.isascii() and word.isprintable() and word != ""
 
 
 def _usage(said: dict[str, object]) -> Usage | None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from lite_llm_chat.providers import registry
 from lite_llm_chat.providers.endpoints import NONE
 from standins import anthropic, gemini, ollama
-from standins.anthropic_rules import error_body
+from standins.anthropic_words import error_body
 from standins.behaviours import Answer, Cut, ErrorEvent, Gate, Pause, Played, Stage, Status
 from standins.deepseek import DeepSeekStandIn
 from standins.deepseek_rules import RefusedError

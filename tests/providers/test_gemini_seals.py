@@ -173,17 +173,26 @@ PARTS = st.one_of(
 
 def comes_back(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What has to be sent of these: what says something, neighbours without signatures as one,
-    and thoughts only where they are signed."""
+    and thoughts only where they are signed; what a thought stood between are no neighbours."""
     rows: list[dict[str, Any]] = []
+    parted = False
     for part in parts:
         signed = "thoughtSignature" in part
         if not signed and (part.get("text") == "" or part.get("thought")):
+            parted = parted or part.get("text") != ""
             continue
-        joins = rows and "text" in part and "text" in rows[-1] and not rows[-1].get("thought")
+        joins = (
+            not parted
+            and rows
+            and "text" in part
+            and "text" in rows[-1]
+            and not rows[-1].get("thought")
+        )
         if joins and not signed and "thoughtSignature" not in rows[-1] and not part.get("thought"):
             rows[-1] = {"text": rows[-1]["text"] + part["text"]}
         else:
             rows.append(part)
+        parted = False
     return rows
 
 

@@ -184,7 +184,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": ""}]}, "must be non-empty"),
     ({"messages": [{"role": "user", "content": " \n"}]}, "non-whitespace"),
     ({"messages": [{"role": "user", "content": 5}]}, "valid string or list"),
-    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "Input tag does not match"),
+    ({"messages": [{"role": "user", "content": [{"type": "odd"}]}]}, "Input tag does not match"),
     ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "text.text: Input should"),
     ({"messages": [{"role": "user"}]}, "should have a role and a content"),
     ({"messages": [{"role": "user", "content": [dict(TEXT, cache_control=5)]}]}, "cache_control"),
