@@ -17,7 +17,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
-from .domain import Finish, Generation, Prompt, Reasoning, Seal, Text, ToolCall
+from .domain import Finish, Generation, Prompt, Reasoning, Seal, Text, ToolCall, Usage
+from .domain.tally import prompt_quarters, quarters, tokens
 from .errors import UpstreamError
 from .eventlog import EventLog
 from .providers.base import Provider
@@ -55,9 +56,19 @@ class Run:
     provider: Provider
     started_at: float
     said: int = 0  # bytes of text, reasoning and arguments so far
+    prompt_quarters: int = 0  # of tokens, by our count: of the prompts that got an answer …
+    said_quarters: int = 0  # … and of what was said
     spoken: bool = False  # True once the request that runs now has brought a piece
     first_piece_at: float | None = None
     attempts: int = 0
+
+    def estimate(self) -> Usage | None:
+        """What this took by our count; None if no request got an answer: what such a one costs is
+        not known."""
+        if not self.prompt_quarters:
+            return None
+        said = tokens(self.said_quarters)
+        return Usage(tokens(self.prompt_quarters), output=said, estimated=True)
 
 
 class Attempts:
@@ -112,6 +123,7 @@ class Attempts:
             ):
                 async for piece in pieces:
                     if isinstance(piece, Finish):
+                        self._hear(run)
                         return piece
                     now = loop.time()
                     self._say(run, piece, now)
@@ -127,10 +139,11 @@ class Attempts:
         )
 
     def _say(self, run: Run, piece: Text | Reasoning | ToolCall | Seal, now: float) -> None:
-        if not run.spoken:
-            run.spoken, run.prompt = True, _ASKED
-            run.first_piece_at = run.first_piece_at or now
-        run.said += _bytes(piece)
+        self._hear(run)
+        run.first_piece_at = run.first_piece_at or now
+        said = _text(piece)
+        run.said += len(said.encode())
+        run.said_quarters += 0 if isinstance(piece, Seal) else quarters(said)
         self._log.append(run.generation.id, piece)
         if run.said > self._policy.answer_bytes:
             raise UpstreamError(
@@ -138,6 +151,12 @@ class Attempts:
                 " raise MAX_ANSWER_BYTES if you want longer ones",
                 code="answer_too_long",
             )
+
+    def _hear(self, run: Run) -> None:
+        """The request that runs now got an answer. Its prompt is counted and not kept."""
+        if not run.spoken:
+            run.prompt_quarters += prompt_quarters(run.prompt)
+            run.spoken, run.prompt = True, _ASKED
 
     def _late(self, run: Run, *, past_total: bool) -> UpstreamError:
         who = run.provider.id
@@ -157,13 +176,13 @@ class Attempts:
         )
 
 
-def _bytes(piece: Text | Reasoning | ToolCall | Seal) -> int:
+def _text(piece: Text | Reasoning | ToolCall | Seal) -> str:
     match piece:
         case Text() | Reasoning():
-            return len(piece.text.encode())
+            return piece.text
         case ToolCall():
-            return len(piece.name.encode()) + len(piece.arguments.encode())
+            return piece.name + piece.arguments
         case Seal():
-            return len(piece.data.encode())
+            return piece.data
         case _:
             assert_never(piece)
