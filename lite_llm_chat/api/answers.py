@@ -62,7 +62,7 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         _leave(parts, ticket, stop=leaving_stops and message is None)
     if message is None:
         return Response(status_code=499)
-    return _whole(ticket, message, headers)
+    return _whole(ticket, message, await shown(parts, message), headers)
 
 
 def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
@@ -71,7 +71,16 @@ def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
         parts.chat.cancel_soon(ticket.generation_id)
 
 
-def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Response:
+async def shown(parts: Parts, message: Message) -> MessageOut:
+    """A message with what it cost."""
+    if message.usage is not None:
+        await parts.prices.ready(message.provider or "")
+    return MessageOut.of(message, parts.prices)
+
+
+def _whole(
+    ticket: Ticket, message: Message, whole: MessageOut, headers: dict[str, str]
+) -> Response:
     fault = message.fault
     if fault is not None:
         where: dict[str, object] = {
@@ -83,7 +92,7 @@ def _whole(ticket: Ticket, message: Message, headers: dict[str, str]) -> Respons
     body = AnswerOut(
         session_id=ticket.session_id,
         generation_id=ticket.generation_id,
-        message=MessageOut.of(message),
+        message=whole,
         warnings=list(ticket.warnings),
     )
     return JSONResponse(body.model_dump(mode="json"), 200, headers)
@@ -212,7 +221,7 @@ class NumberedStream(sse.EventStream):
     async def _snapshot(self) -> None:
         view = self._view
         if view.after < view.there:
-            message = MessageOut.of(await message_of(self._parts, view.generation))
+            message = await shown(self._parts, await message_of(self._parts, view.generation))
             seq = f"{view.scope}{view.there}"
             await self.put(sse.named("snapshot", message.model_dump(mode="json"), seq))
         await self.put(sse.named("caught_up", {"seq": view.there}), last=True)

@@ -45,6 +45,10 @@ class Prices:
         if provider in listed.LISTED:
             await asyncio.to_thread(listed.load)
 
+    def steps(self) -> tuple[int, ...]:
+        """The bounds of input tokens at which any price of a request changes."""
+        return listed.steps()
+
     def _find(self, provider: str, model: str) -> Tariff:
         model = self._answering(provider, model)
         usual = self._usual(provider, model)

@@ -48,6 +48,18 @@ def load() -> Any:
     return genai_prices.data_snapshot.get_snapshot()
 
 
+@cache
+def steps() -> tuple[int, ...]:
+    """All bounds above which a request of more input tokens is paid at another rate."""
+    found: set[int] = set()
+    for vendor in load().providers:
+        for row in vendor.models if vendor.id in LISTED.values() else ():
+            dated = row.prices if isinstance(row.prices, list) else [row]
+            for one in dated:
+                found |= _starts(vars(one.prices))
+    return tuple(sorted(found))
+
+
 def tariff(provider: str, model: str) -> Tariff:
     """The prices of a model by the name that it was asked for."""
     if provider not in LISTED:
@@ -78,10 +90,13 @@ def _price(said: Mapping[str, Any]) -> Price | None:
 
 
 def _rates(amounts: Mapping[str, Any]) -> Iterable[Rate]:
-    starts = {tier.start for one in amounts.values() for tier in getattr(one, "tiers", ())}
-    for above in (-1, *sorted(starts)):
+    for above in (-1, *sorted(_starts(amounts))):
         paid, cached, output = (picousd(_amount(amounts[key], above)) for key in _KEYS)
         yield Rate(paid, cached, output, above)
+
+
+def _starts(amounts: Mapping[str, Any]) -> set[int]:
+    return {tier.start for one in amounts.values() for tier in getattr(one, "tiers", ())}
 
 
 def _amount(amount: Any, above: int) -> Any:

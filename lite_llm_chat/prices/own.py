@@ -135,7 +135,7 @@ def _amounts(
     for key in _AMOUNTS:
         amount = table.get(key, 0 if key == "cached" else "")
         number = isinstance(amount, int | Decimal) and not isinstance(amount, bool)
-        if not (number and 0 <= amount <= _DEAREST):
+        if not (number and Decimal(amount).is_finite() and 0 <= amount <= _DEAREST):
             refuse(key, "write USD for a million tokens, such as 0.15")
     cached = table.get("cached")
     paid = Decimal(table["input"]), Decimal(table["output"])
