@@ -9,7 +9,7 @@ once, when a line is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from .errors import Invalid
 from .prices import Prices, microusd
@@ -20,8 +20,7 @@ _TABLES: tuple[Table, ...] = ("generations", "asides")
 _LARGEST_ID = 2**63 - 1
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(msgspec.Struct):
     """Tokens and money of some requests. `counted` have tokens, `unpriced` of these no price."""
 
     requests: int = 0
@@ -67,19 +66,17 @@ class Sum:
         return round(self.estimated_tokens / everything, 4) if everything else 0.0
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct):
     """What one key asked: for answers, and beside them."""
 
-    answers: Sum = field(default_factory=Sum)
-    overhead: Sum = field(default_factory=Sum)
+    answers: Sum = msgspec.field(default_factory=Sum)
+    overhead: Sum = msgspec.field(default_factory=Sum)
 
     def add(self, table: Table, group: Group, prices: Prices) -> None:
         (self.answers if table == "generations" else self.overhead).add(group, prices)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which lines: at most `most`, by key after one (None: from the first)."""
 
     by: By
@@ -88,8 +85,7 @@ class Wanted:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """Lines by key, in its order; the total of the whole period; the key that the next page comes
     after, or None."""
 

@@ -93,7 +93,7 @@ class UsageReportOut(BaseModel):
 
 
 TABLE: dict[int | str, dict[str, object]] = {
-    200: {"model": UsageReportOut, "content": {"text/csv": {"schema": {"type": "string"}}}},
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
     **responses(422, 503),
 }
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NoReturn
+
+import msgspec
 
 from ..errors import StartupError
 from .rates import Price, flat
@@ -28,8 +29,7 @@ _DEAREST = 1_000_000  # USD for a million tokens
 _HEADER = re.compile(r"\s*\[\[\s*price\s*\]\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A price of the models whose provider and name match, since a day in UTC. In a pattern `*`
     stands for any characters and `?` for one."""
 
@@ -39,8 +39,7 @@ class Entry:
     price: Price
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(msgspec.Struct, frozen=True):
     """The entries of the file in its order, and the days on which DeepSeek has no peak."""
 
     entries: tuple[Entry, ...] = ()

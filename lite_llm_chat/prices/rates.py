@@ -7,15 +7,15 @@ Rate × tokens ─▶ picodollars ─ rounded once, when shown ─▶ micro-doll
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+import msgspec
 
 PER_MICROUSD = 1_000_000  # picodollars
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """Picodollars a token, for requests of more input tokens than `above`."""
 
     input: int
@@ -29,8 +29,7 @@ class Rate:
         return self.input * fresh + self.cached * cached_tokens + self.output * output_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(msgspec.Struct, frozen=True):
     """The rates of a model at a moment, lowest `above` first. All of a request is paid at one."""
 
     rates: tuple[Rate, ...]

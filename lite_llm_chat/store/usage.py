@@ -11,10 +11,10 @@ requests are paid alike, so what its sum costs is the sum of what they cost.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection
 
 from .bare import run
@@ -45,8 +45,7 @@ _SUMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True):
     """From a moment up to but without another one."""
 
     start: datetime
@@ -75,8 +74,7 @@ class Group(NamedTuple):
     least_input: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(msgspec.Struct, frozen=True):
     """Which groups. `steps` are the bounds of input tokens at which any price changes; `sessions`
     are the first and the last that are wanted (None: all)."""
 
