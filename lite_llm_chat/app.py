@@ -25,20 +25,21 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from . import housekeeping, prices, stamps
+from . import fallbacks, housekeeping, prices, stamps
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
+from .asides import Asides
 from .attempts import Policy
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
 from .drain import Drain
 from .engine import Engine
-from .errors import LiteError, StartupError
+from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .model_lists import ModelLists
 from .observe import set_up_logging
@@ -49,6 +50,7 @@ from .providers.pool import Pool
 from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
+from .summaries import Summaries
 
 TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
@@ -139,6 +141,10 @@ class _Lifespan:
             engine = Engine(eventlog, _policy(settings), catalog.advice)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
+            if settings.summarize_dropped:
+                summaries = Summaries(database, Asides(database, stamps.now), stamps.now)
+                stack.push_async_callback(summaries.close)
+                chat.sum_up(summaries)
             lifetime_s = settings.model_list_minutes * 60
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
@@ -244,11 +250,16 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
         raise StartupError(
             f"DEFAULT_PROVIDER is {chosen!r}, which nobody is: choose one of {', '.join(providers)}"
         )
-    return Catalog(
+    catalog = Catalog(
         {name: provider.models for name, provider in providers.items()},
         open_ended=frozenset(name for name, one in providers.items() if one.open_ended),
         default_provider=chosen,
     )
+    try:
+        catalog.fall_back(fallbacks.read(settings.fallback_models or ""))
+    except Invalid as wrong:
+        raise StartupError(f"FALLBACK_MODELS: {wrong.detail}") from None
+    return catalog
 
 
 def _parts(

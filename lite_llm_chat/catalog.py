@@ -4,6 +4,8 @@
 
     rows + what the vendor lists now ──▶ merged ──▶ rows
 
+    Choice ──▶ others: who is asked after it, by the request or by the operator
+
 Rows come from the providers, lists from whoever asks for them and says `learn`; this file asks
 nobody and only looks things up. A provider that is open-ended is sent ids that nobody here has
 heard of, so that a vendor's new model needs no update of ours.
@@ -23,15 +25,20 @@ from .errors import Invalid
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
-    vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` the
-    room for the prompt (None: no bound of ours)."""
+    vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` a
+    bound of ours for the prompt (None: none), `window` and `most_output` the model's own limits, 0
+    where they are not known."""
 
     provider: str
     model: str
     served: str
     thinking: bool | None = None
     max_prompt_tokens: int | None = None
+    window: int = 0
+    most_output: int = 0
 
+
+EVERYBODY = "*"  # whose list is for all that have none of their own
 
 # What vendors put behind a name for one version of it, such as gpt-4.1-2025-04-14.
 _DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})$")
@@ -69,6 +76,7 @@ class Catalog:
         self._rows = models
         self._models = {name: {row.id: row for row in rows} for name, rows in models.items()}
         self._open_ended = open_ended
+        self._fallbacks: Mapping[str, Sequence[str]] = {}
         self.default_provider = default_provider
 
     def learn(self, provider: str, live: Sequence[Model]) -> None:
@@ -116,7 +124,44 @@ class Catalog:
             row = known[model]
         else:
             return self._unlisted(provider, model)
-        return Choice(provider, row.id, row.alias_of or row.id, row.thinking, row.max_prompt_tokens)
+        return Choice(
+            provider,
+            row.id,
+            row.alias_of or row.id,
+            row.thinking,
+            row.max_prompt_tokens,
+            row.context_length,
+            row.max_output_tokens,
+        )
+
+    def fall_back(self, lists: Mapping[str, Sequence[str]]) -> None:
+        """Who is asked after whom, from now on: a list for a model or, by `*`, for all that have
+        none of their own; each is named as `provider/model`. Raises Invalid as `choose` does."""
+        for name in {*lists, *(one for names in lists.values() for one in names)} - {EVERYBODY}:
+            self._named(name)
+        self._fallbacks = lists
+
+    def others(self, choice: Choice, wished: Sequence[str] | None = None) -> tuple[Choice, ...]:
+        """Who is asked after a choice, in this order, each once and never the same model again.
+        `wished` is a request's own list, which may be empty; None: the operator's. Raises Invalid
+        as `choose` does."""
+        usual = self._fallbacks.get(EVERYBODY, ())
+        names = self._fallbacks.get(f"{choice.provider}/{choice.model}", usual)
+        asked, others = {(choice.provider, choice.served)}, []
+        for other in map(self._named, names if wished is None else wished):
+            if (other.provider, other.served) not in asked:
+                asked.add((other.provider, other.served))
+                others.append(other)
+        return tuple(others)
+
+    def _named(self, name: str) -> Choice:
+        provider, _, model = name.partition("/")
+        if not model:
+            raise Invalid(
+                f"{name!r} names no model to fall back on: write it as provider/model",
+                code="unknown_model",
+            )
+        return self.choose(provider, model)
 
     def _first(self, provider: str) -> Model:
         """A provider's default model; whose models nobody here knows has none."""

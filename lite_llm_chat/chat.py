@@ -15,26 +15,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
-from . import turns
+from . import cuts, forms, turns
+from .briefs import Rules
 from .catalog import Catalog, Choice
 from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
-from .errors import Conflict, NotFound, Unavailable
+from .errors import Conflict, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
+from .run import Other
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
+from .summaries import Summaries
 from .tail import Tail
-from .turns import Ask, GenerationActive, Opening, Rules, Wish
+from .turns import Ask, GenerationActive, Opening, Wish
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
 
 CANCEL_PATIENCE_S = 2.0
+RESTING = "it has failed again and again: it is passed over for a while where others can answer"
 
 _OpeningWork = Callable[[Connection, str, datetime], Opening]
 
@@ -58,6 +62,7 @@ class ProviderState:
     description: str
     readiness: Readiness
     is_default: bool
+    resting_until: datetime | None = None  # passed over until then while others can answer
 
 
 class Chat:
@@ -76,10 +81,16 @@ class Chat:
         self._engine = engine
         self._catalog, self._providers = providers
         self._stamps = stamps
-        self._rules = Rules(self._catalog, self._require, self._ignored)
+        self._summaries: Summaries | None = None
+        self._rules = Rules(self._catalog, self._require, self._ignored, self._formats)
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
+
+    def sum_up(self, summaries: Summaries) -> None:
+        """From now on what no longer fits a window is summed up."""
+        self._summaries = summaries
+        self._rules = replace(self._rules, sums_up=True)
 
     def choose(
         self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
@@ -93,11 +104,17 @@ class Chat:
 
     def providers(self) -> Sequence[ProviderState]:
         """Every provider with its state, in display order."""
-        default = self._catalog.default_provider
-        return [
-            ProviderState(one.id, one.name, one.description, one.readiness(), one.id == default)
-            for one in self._providers.values()
-        ]
+        return [self._state(one) for one in self._providers.values()]
+
+    def _state(self, one: Provider) -> ProviderState:
+        is_default, readiness = one.id == self._catalog.default_provider, one.readiness()
+        left_s = self._engine.resting.left_s(one.id)
+        if left_s is None:
+            return ProviderState(one.id, one.name, one.description, readiness, is_default)
+        until = self._stamps.now() + timedelta(seconds=left_s)
+        if readiness.ready:
+            readiness = Readiness(True, RESTING)
+        return ProviderState(one.id, one.name, one.description, readiness, is_default, until)
 
     @property
     def draining(self) -> bool:
@@ -111,6 +128,8 @@ class Chat:
         Invalid, Unavailable (`provider_not_configured`, `draining`, `storage_unavailable`) or
         GenerationActive."""
 
+        forms.check(ask.wish.options.response_format)
+
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             return turns.open_question(conn, ask, self._rules, generation_id, at)
 
@@ -118,6 +137,8 @@ class Chat:
 
     async def regenerate(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Answer the same question again, beside the first answer. Raises as `open_turn`."""
+
+        forms.check(wish.options.response_format)
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
@@ -128,6 +149,8 @@ class Chat:
     async def continue_(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Go on from a cut answer: a sibling that begins with what it has. Raises as `open_turn`,
         and Conflict `nothing_to_continue`."""
+
+        forms.check(wish.options.response_format)
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
@@ -188,6 +211,10 @@ class Chat:
             self._begin(opening)
             if generation_id in self._doomed:
                 self._engine.cancel(generation_id)
+            if self._summaries is not None and opening.left_out and opening.prompt:
+                provider = self._providers[opening.generation.provider]
+                ended = self._log.wait_end(generation_id)
+                self._summaries.make(opening.left_out, provider, opening.prompt.model, ended)
         return opening.ticket
 
     def _begin_early(self, opening: Opening) -> None:
@@ -198,14 +225,22 @@ class Chat:
     def _begin(self, opening: Opening) -> None:
         if opening.generation is not None and opening.prompt is not None:
             provider = self._providers[opening.generation.provider]
-            self._engine.start(opening.generation, opening.prompt, provider)
-
-    def _require(self, provider_id: str) -> None:
-        readiness = self._providers[provider_id].readiness()
-        if not readiness.ready:
-            raise Unavailable(
-                f"{provider_id} cannot answer: {readiness.note}", code="provider_not_configured"
+            others = tuple(
+                Other(self._providers[one.choice.provider], one.choice.model, one.ask)
+                for one in opening.others
             )
+            self._engine.start(opening.generation, opening.prompt, provider, others)
+
+    def _require(self, provider_ids: Sequence[str]) -> None:
+        states = [self._providers[one].readiness() for one in provider_ids]
+        if not any(state.ready for state in states):
+            raise Unavailable(
+                f"{provider_ids[0]} cannot answer: {states[0].note}",
+                code="provider_not_configured",
+            )
+
+    def _formats(self, choice: Choice) -> frozenset[str]:
+        return self._providers[choice.provider].formats(choice.served)
 
     def _ignored(self, choice: Choice, options: Options) -> tuple[str, ...]:
         return self._providers[choice.provider].ignored(choice.served, options)
@@ -227,11 +262,16 @@ class Chat:
 
     async def answer(self, generation_id: str) -> Message:
         """The whole answer, once it has ended, however it ended."""
+        return (await self.answered(generation_id))[1]
+
+    async def answered(self, generation_id: str) -> tuple[Generation, Message]:
+        """The generation and its whole answer, once that has ended, however it ended."""
         async for _ in self._log.tail(generation_id, patient=True):
             pass
 
-        def work(conn: Connection) -> Message:
-            return messages.get(conn, generations.get(conn, generation_id).message_id)
+        def work(conn: Connection) -> tuple[Generation, Message]:
+            generation = generations.get(conn, generation_id)
+            return generation, messages.get(conn, generation.message_id)
 
         return await self._db.read(work)
 
@@ -305,48 +345,15 @@ class Chat:
         """Take a message and all after it off the active branch; the rows stay. Raises NotFound,
         or Conflict `not_on_branch`."""
         at = self._stamps.now()
-
-        def work(conn: Connection) -> str | None:
-            session = sessions.get(conn, session_id)
-            message = messages.get(conn, message_id)
-            if message.session_id != session_id:
-                raise NotFound(
-                    f"session {session_id} has no message {message_id}", code="message_not_found"
-                )
-            if all(one.id != message_id for one in messages.branch(conn, session.leaf_id)):
-                raise Conflict(
-                    f"message {message_id} is not on the active branch: it was cut off before",
-                    code="not_on_branch",
-                )
-            live = generations.live_in(conn, session_id)
-            if live is None:
-                sessions.move_leaf(conn, session_id, message.parent_id, at)
-            return None if live is None else live.id
-
-        await self._once_idle(work)
+        await self._once_idle(lambda conn: cuts.truncate(conn, session_id, message_id, at))
 
     async def delete_session(self, session_id: int) -> None:
         """The session and all its rows. Raises NotFound."""
-
-        def work(conn: Connection) -> str | None:
-            sessions.get(conn, session_id)
-            live = generations.live_in(conn, session_id)
-            if live is None:
-                sessions.remove(conn, session_id)
-            return None if live is None else live.id
-
-        await self._once_idle(work)
+        await self._once_idle(lambda conn: cuts.delete_session(conn, session_id))
 
     async def delete_all_sessions(self) -> None:
         """Every session."""
-
-        def work(conn: Connection) -> str | None:
-            live = generations.all_live(conn)
-            if not live:
-                sessions.remove_all(conn)
-            return live[0].id if live else None
-
-        await self._once_idle(work)
+        await self._once_idle(cuts.delete_all)
 
     async def _once_idle(self, work: Callable[[Connection], str | None]) -> None:
         """Run a transaction that changes nothing and names the generation in its way, until

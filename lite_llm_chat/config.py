@@ -61,6 +61,9 @@ class Settings(_Sources):
         None,
         description="Who answers by default; if not set, deepseek with a key and local without",
     )
+    fallback_models: str | None = Field(
+        None, description="Who answers if the asked one cannot: provider/model, …"
+    )
     model_list_minutes: float = Field(
         60,
         ge=0,
@@ -78,6 +81,12 @@ class Settings(_Sources):
         2048, ge=512, le=1_048_576, description="Context window of each local chat, tokens"
     )
     local_slots: int = Field(4, ge=1, le=64, description="Local chats answered at the same time")
+
+    summarize_dropped: bool = Field(
+        False,
+        description="What no longer fits a model's window is summed up by that model for the next"
+        " turns",
+    )
 
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest JSON request body, bytes")
     max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")

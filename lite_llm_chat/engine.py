@@ -20,11 +20,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from .attempts import Attempts, Policy, Run
+from .attempts import Attempts, Policy
 from .domain import Ended, Fault, Generation, Prompt
 from .errors import LiteError
 from .eventlog import EventLog
 from .providers.base import Provider
+from .rest import Resting
+from .run import Other, Run
 
 LAST_WRITE_S = 1.0  # for the ends of what was interrupted at shutdown
 
@@ -89,14 +91,25 @@ class Engine:
         eventlog.on_broken = self._let_go
         eventlog.on_given_up = self.cancel
 
-    def start(self, generation: Generation, prompt: Prompt, provider: Provider) -> None:
-        """Answer, from now on, whoever listens. The log must be reserved. For a generation that
-        runs already only what is known of it is renewed."""
+    @property
+    def resting(self) -> Resting:
+        """Which vendors are rested."""
+        return self._attempts.resting
+
+    def start(
+        self,
+        generation: Generation,
+        prompt: Prompt,
+        provider: Provider,
+        others: tuple[Other, ...] = (),
+    ) -> None:
+        """Answer, from now on, whoever listens; the others if that provider cannot. The log must be
+        reserved. For a generation that runs already only what is known of it is renewed."""
         if running := self._runs.get(generation.id):
             running.generation = generation
             return
         loop = asyncio.get_running_loop()
-        run = _Running(generation, prompt, provider, loop.time())
+        run = _Running(generation, prompt, provider, loop.time(), others)
         run.spring = loop.create_task(self._draw(run), name=f"spring-{generation.id}")
         run.spring.add_done_callback(partial(self._close, run))
         self._runs[generation.id] = run
@@ -172,7 +185,9 @@ class Engine:
             return spring.result()
         if isinstance(error, LiteError):
             advice = self._advice(run.provider.id, run.prompt.model, error.code)
-            return Ended("failed", fault=Fault(error.code, error.detail + advice))
+            fault = Fault(error.code, error.detail + advice)
+            warnings = tuple(run.warnings)
+            return Ended("failed", usage=run.spent, fault=fault, warnings=warnings)
         log.error("generation %s failed by a defect", run.generation.id, exc_info=error)
         return Ended("failed", fault=DEFECT)
 
@@ -184,6 +199,7 @@ class Engine:
             usage=finish.usage,
             served_model=finish.model,
             fingerprint=finish.fingerprint,
+            warnings=tuple(run.warnings),
         )
 
     def _report(self, run: _Running, ended: Ended) -> None:
@@ -198,7 +214,7 @@ class Engine:
                     "generation_id": run.generation.id,
                     "session_id": run.generation.session_id,
                     "provider": run.provider.id,
-                    "model": run.generation.model,
+                    "model": run.model,
                     "served_model": ended.served_model,
                     "fingerprint": ended.fingerprint,
                     "status": ended.status,

@@ -8,6 +8,7 @@
                ├─ Unavailable         503   └─ StorageUnavailable: the disk refuses
                ├─ StartupError        the process cannot start; its text goes to the terminal
                └─ UpstreamError       502 / 503 / 504, the only one that may be retried
+                                      └─ Crowded: too many at the same time, all else is well
 
 Each error carries a sentence for a person (`detail`: the thing and the mend) and a stable
 snake_case `code` for a program. Neither ever holds a key, a path or a stack trace.
@@ -112,3 +113,7 @@ class UpstreamError(LiteError):
         self.status = status
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+
+
+class Crowded(UpstreamError):
+    """The vendor is well: it only takes no more requests of this key at the same time."""

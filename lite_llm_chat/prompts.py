@@ -10,6 +10,7 @@ so. A vendor refuses a conversation in which one is missing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from .domain import (
@@ -23,6 +24,19 @@ from .domain import (
     ToolResult,
     Turn,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The beginning of a branch that was not sent: up to which message, how many turns; a summary
+    of its first part, if there is one, and the turns after that."""
+
+    session_id: int
+    upto_id: int
+    count: int
+    before: str | None
+    turns: tuple[Turn, ...]
+
 
 NO_RESULT = "(The call was not carried out.)"
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from . import context
-from .catalog import Catalog, Choice
+from .briefs import Brief, Rules, briefed
+from .catalog import Choice
 from .domain import (
     LIVE,
     Attachment,
@@ -32,8 +33,8 @@ from .domain import (
     Ticket,
 )
 from .errors import Conflict, Invalid
-from .prompts import beginning_of, parts_of, turns_of
-from .store import files, generations, idempotency, messages, sessions
+from .prompts import LeftOut, parts_of
+from .store import files, generations, idempotency, messages, sessions, summaries
 from .store.database import Connection
 from .store.idempotency import Once
 from .store.messages import Place
@@ -68,6 +69,7 @@ class Wish:
     system_prompt: str | None = None
     warnings: tuple[str, ...] = ()
     once: Once | None = None
+    fallback: tuple[str, ...] | None = None  # `provider/model`, in their order; None: as usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +83,35 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Somebody else who may answer, and what would be asked of that one, with its warnings."""
+
+    choice: Choice
+    ask: Callable[[], tuple[Prompt, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
-    """What the transaction made. `prompt` is None for a replayed request: nothing is started."""
+    """What the transaction made. `prompt` is None for a replayed request: nothing is started.
+    `others` are asked if the first one cannot answer; `left_out` did not fit."""
 
     ticket: Ticket
     generation: Generation | None = None
     prompt: Prompt | None = None
     events: tuple[Event, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the transactions need to know of the providers: who serves a name, whether that
-    provider can answer (raises if not), and which options it has no use for."""
-
-    catalog: Catalog
-    require: Callable[[str], None]
-    ignored: Callable[[Choice, Options], tuple[str, ...]]
+    others: tuple[Fallback, ...] = ()
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """Everything decided before rows are written. `own` is who answers in the session from now
-    on, `choice` who answers this turn."""
+    on, `choice` who answers this turn, `others` who does if that one cannot."""
 
     wish: Wish
     own: Choice
     choice: Choice
+    others: tuple[Choice, ...]
     options: Options
     generation_id: str
     at: datetime
@@ -194,11 +198,16 @@ def _plan(
     if wish.turn_provider is not None or wish.turn_model is not None:
         home = own.provider, own.model
         choice = rules.catalog.choose(wish.turn_provider, wish.turn_model, home)
-    rules.require(choice.provider)
-    options = wish.options
-    if options.thinking is None and options.effort is None:
-        options = replace(options, thinking=choice.thinking)
-    return _Plan(wish, own, choice, options, generation_id, at)
+    others = rules.catalog.others(choice, wish.fallback)
+    rules.require([choice.provider, *(other.provider for other in others)])
+    return _Plan(wish, own, choice, others, _options(wish, choice), generation_id, at)
+
+
+def _options(wish: Wish, choice: Choice) -> Options:
+    """The wish, and what the name of the model stands for where the wish has no opinion."""
+    if wish.options.thinking is None and wish.options.effort is None:
+        return replace(wish.options, thinking=choice.thinking)
+    return wish.options
 
 
 def _require_idle(conn: Connection, session_id: int) -> None:
@@ -248,8 +257,10 @@ def _open(
         begun = None
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
-    prompt, dropped = _prompt(plan, history, begun)
-    warnings = (*plan.wish.warnings, *_warnings(plan, rules, dropped))
+    known = summaries.known(conn, parent.session_id) if rules.sums_up else None
+    brief = Brief(history, plan.wish.system_prompt, begun, known)
+    prompt, about, left_out = briefed(brief, plan.choice, plan.options, rules)
+    warnings = (*plan.wish.warnings, *about)
     generation = Generation(
         plan.generation_id,
         parent.session_id,
@@ -271,19 +282,18 @@ def _open(
     if plan.wish.once is not None:
         idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
     ticket = Ticket(parent.session_id, plan.generation_id, answer.id, warnings=warnings)
-    return Opening(ticket, generation, prompt, events)
+    others = tuple(
+        Fallback(other, partial(_asked_of, brief, other, _options(plan.wish, other), rules))
+        for other in plan.others
+    )
+    return Opening(ticket, generation, prompt, events, others, left_out)
 
 
-def _prompt(plan: _Plan, history: Sequence[Message], begun: Message | None) -> tuple[Prompt, int]:
-    """What is asked, and how many of the oldest turns were left out."""
-    all_turns = turns_of(plan.wish.system_prompt, history)
-    prefix = None
-    if begun is not None:
-        prefix, said = beginning_of(begun)
-        all_turns += said
-    turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
-    tools = plan.options.tools or ()
-    return Prompt(plan.choice.served, turns, plan.options, prefix, tools), dropped
+def _asked_of(
+    brief: Brief, other: Choice, options: Options, rules: Rules
+) -> tuple[Prompt, tuple[str, ...]]:
+    prompt, warnings, _ = briefed(brief, other, options, rules)
+    return prompt, warnings
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
@@ -298,17 +308,3 @@ def _opening_events(
 ) -> tuple[Event, ...]:
     bodies = [started, *(part for part in begins if not isinstance(part, Attachment))]
     return tuple(Event(generation_id, seq, body) for seq, body in enumerate(bodies, start=1))
-
-
-def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
-    choice = plan.choice
-    warnings = [
-        f"{name}: {choice.model} has no use for it, so it was ignored"
-        for name in rules.ignored(choice, plan.options)
-    ]
-    if dropped:
-        warnings.append(
-            f"the oldest {dropped} messages were left out: they do not fit into the context"
-            f" window of {choice.model}"
-        )
-    return warnings

@@ -4,14 +4,14 @@ POST /v1beta/models/{m}:streamGenerateContent?alt=sse ─▶ key? ─▶ order? 
 POST /v1beta/models/{m}:generateContent                    one response with all of it
 GET  /v1beta/models?pageSize=…&pageToken=…                 what is served; /v1/… is the same
 
-Each chunk carries one token and the whole bill so far; lines end in CRLF; the last chunk has an
-empty text, its signature and the finishReason, and then the body is over. `Block` and `BreakIn`
+Each chunk carries one token or one whole call and the bill so far; lines end in CRLF; the last
+chunk has an empty text and the finishReason, and then the body is over. The signature of a model
+that thought is on the first call, or else on that empty text. `Block` and `BreakIn`
 are Gemini's own moods, `Answer(finish_reason="SAFETY")` ends an answer in any way that it has.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,19 +19,20 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
 
 from standins.accounting import PrefixCache, estimate
-from standins.answers import Answer, Speech, speech
+from standins.answers import Answer, Call, Speech, call_id, speech
 from standins.behaviours.base import Played, Stage, answer_of
 from standins.deepseek_rules import RefusedError
+from standins.gemini_refusal import GeminiRefusal
 from standins.gemini_rules import (
     CONTEXT_TOKENS,
     MAX_OUTPUT_TOKENS,
     PLACE,
     SERVED,
     Asked,
-    GeminiRefusal,
     authenticate,
     read_order,
 )
+from standins.gemini_turns import signature_of
 from standins.reply import Close, Frame, Headers, Reply, Step
 from standins.server import Request
 from standins.standin import StandIn
@@ -52,14 +53,14 @@ SSE: Headers = (
     *JSON[1:],
 )
 PAINTERS = ("gemini-3-pro-image", "gemini-3.1-flash-tts-preview")  # which generateContent too
-FINISHES = {"stop": "STOP", "length": "MAX_TOKENS"}
+FINISHES = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
 RESPONSE_ID = "Zm9yIHRlc3Rz"
 Json = dict[str, Any]
 
 
 class GeminiStandIn(StandIn):
     """One Gemini. `key` None accepts any key; `answer` is what it says unless a behaviour says
-    otherwise. Its `url` is for GEMINI_BASE_URL."""
+    otherwise; `models` is its list. Its `url` is for GEMINI_BASE_URL."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class GeminiStandIn(StandIn):
         self.keys = (key,) if isinstance(key, str) else (key or ())
         self.answer = answer or Answer()
         self.cache = PrefixCache()
+        self.models = all_models()
 
     def is_chat(self, request: Request) -> bool:
         """A POST to a method of a model."""
@@ -94,14 +96,15 @@ class GeminiStandIn(StandIn):
         key = authenticate(request.headers, self.keys)
         path, place = _path(request), PLACE.search(_path(request))
         if request.method == "GET" and path in ("/v1beta/models", "/v1/models"):
-            return _document(listed(request.path.partition("?")[2]))
+            return _document(listed(request.path.partition("?")[2], self.models))
         if request.method != "POST" or place is None:
             raise GeminiRefusal("Requested entity was not found.", 404)
         asked = read_order(unquote(place[1]), request.body)
         answer = answer_of(self.answer, played)
-        chunks = list(self._chunks(key, asked, speech(asked.order, answer)))
+        spoken = speech(asked.order, answer)
+        chunks = list(self._chunks(key, asked, spoken))
         if place[2] == "generateContent":
-            return _document(_merged(chunks))
+            return _document(_merged(chunks, spoken.seed))
         if "alt=sse" not in request.path.partition("?")[2].split("&"):
             return _document(chunks)
         last = len(chunks) - 1
@@ -122,9 +125,11 @@ class GeminiStandIn(StandIn):
         for word in spoken.words:
             bill = replace(bill, words=bill.words + 1)
             yield _chunk(model, {"text": word}, bill)
-        last: Json = {"text": ""}
-        if spoken.reasoning:
-            last["thoughtSignature"] = base64.b64encode(str(spoken.seed).encode()).decode()
+        for index, call in enumerate(spoken.calls):
+            bill = replace(bill, words=bill.words + 1)
+            part = _call(spoken.seed, index, call)
+            yield _chunk(model, _signed(part, spoken.seed, asked.signs and not index), bill)
+        last = _signed({"text": ""}, spoken.seed, bool(spoken.reasoning) and not spoken.calls)
         finish = FINISHES.get(spoken.finish_reason, spoken.finish_reason)
         yield _chunk(model, last, bill, finish)
 
@@ -172,26 +177,46 @@ def _tail(model: str, bill: Bill) -> Json:
     return {"usageMetadata": bill.usage(), "modelVersion": model, "responseId": RESPONSE_ID}
 
 
-def _merged(chunks: list[Json]) -> Json:
-    """One response that says what all of them say."""
+def _call(seed: int, index: int, call: Call) -> Json:
+    """A part that is a call. Its arguments have to be an object: what a test writes may be any."""
+    args = json.loads(call.arguments)
+    return {"functionCall": {"name": call.name, "args": args, "id": call_id(seed, index)[-8:]}}
+
+
+def _signed(part: Json, seed: int, signed: bool) -> Json:
+    return {**part, "thoughtSignature": signature_of(part, seed)} if signed else part
+
+
+def _merged(chunks: list[Json], seed: int) -> Json:
+    """One response that says what all of them say. A signature of a text is one of all of it."""
     parts: list[Json] = []
     for chunk in chunks:
         for part in chunk["candidates"][0]["content"]["parts"]:
-            if parts and parts[-1].get("thought") == part.get("thought"):
-                parts[-1] |= {**part, "text": f"{parts[-1]['text']}{part['text']}"}
-            else:
+            if parts and _alike(parts[-1], part):
+                text = {**part, "text": f"{parts[-1]['text']}{part['text']}"}
+                parts[-1] |= _signed(text, seed, "thoughtSignature" in part)
+            elif part.get("text") != "" or "thoughtSignature" in part:
                 parts.append(dict(part))
     last = chunks[-1]
     content = {"parts": parts, "role": "model"}
     return {**last, "candidates": [{**last["candidates"][0], "content": content}]}
 
 
-def listed(query: str) -> Json:
+def _alike(one: Json, other: Json) -> bool:
+    texts = "text" in one and "text" in other
+    return texts and one.get("thought") == other.get("thought")
+
+
+def all_models() -> list[Json]:
+    """The rows of its list, those that are not for a chat at the end."""
+    rows = [_row(name, ["generateContent", "countTokens"]) for name in (*SERVED, *PAINTERS)]
+    return [*rows, _row("gemini-embedding-2", ["embedContent", "countTextTokens"])]
+
+
+def listed(query: str, rows: list[Json]) -> Json:
     """A page of the list of models: 50 of them unless the query says how many. A token is the
     place of the next one."""
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
-    rows = [_row(name, ["generateContent", "countTokens"]) for name in (*SERVED, *PAINTERS)]
-    rows.append(_row("gemini-embedding-2", ["embedContent", "countTextTokens"]))
     begin = int(asked.get("pageToken", "0"))
     end = begin + int(asked.get("pageSize", "50"))
     page: Json = {"models": rows[begin:end]} if rows[begin:end] else {}
@@ -206,6 +231,7 @@ def _row(name: str, methods: list[str]) -> Json:
         "inputTokenLimit": CONTEXT_TOKENS,
         "outputTokenLimit": MAX_OUTPUT_TOKENS,
         "supportedGenerationMethods": methods,
+        **({"thinking": True} if name in SERVED else {}),
     }
 
 

@@ -8,16 +8,16 @@ Sentences were seen in reports of clients, but for those marked (?): their statu
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from standins.accounting import estimate
-from standins.deepseek_rules import Order, RefusedError
-
-Object = Mapping[str, object]
+from standins.deepseek_rules import Order
+from standins.gemini_refusal import GeminiRefusal, Object, named
+from standins.gemini_tools import read_tools, reads_json
+from standins.gemini_turns import read_turns, text_of_parts
 
 CONTEXT_TOKENS = 1_048_576
 MAX_OUTPUT_TOKENS = 65_536
@@ -64,7 +64,9 @@ CONFIG_FIELDS = frozenset(
         "frequencyPenalty",
         "maxOutputTokens",
         "presencePenalty",
+        "responseJsonSchema",
         "responseMimeType",
+        "responseSchema",
         "seed",
         "stopSequences",
         "temperature",
@@ -73,32 +75,7 @@ CONFIG_FIELDS = frozenset(
         "topP",
     }
 )
-STATUSES = {
-    400: "INVALID_ARGUMENT",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
 PLACE = re.compile(r"^/v1(?:beta)?/models/([^/?:]+):(streamGenerateContent|generateContent)$")
-
-
-class GeminiRefusal(RefusedError):
-    """The request is not answered; `kind` is the gRPC status."""
-
-    def __init__(self, message: str, status: int = 400, details: tuple[Object, ...] = ()) -> None:
-        super().__init__(message, status, STATUSES.get(status, "UNKNOWN"), "application/json")
-        self.details = details
-
-    def body(self, request_id: str = "") -> bytes:  # noqa: ARG002 - Gemini's have none
-        """The bytes of the refusal: over several lines, as Google writes it."""
-        error: dict[str, object] = {"code": self.status, "message": self.message}
-        error["status"] = self.kind
-        if self.details:
-            error["details"] = list(self.details)
-        return json.dumps({"error": error}, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def authenticate(headers: Mapping[str, str], keys: tuple[str, ...]) -> str:
@@ -157,10 +134,12 @@ def quota(retry_s: float, period: str = "PerMinute") -> GeminiRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that is accepted: the order, and whether its thoughts are shown."""
+    """A request that is accepted: the order, whether its thoughts are shown, and whether calls
+    are signed."""
 
     order: Order
     shows_thoughts: bool
+    signs: bool
 
 
 def read_order(model: str, body: object) -> Asked:
@@ -175,12 +154,15 @@ def read_order(model: str, body: object) -> Asked:
         )
     if not isinstance(body, dict):
         raise GeminiRefusal("Invalid JSON payload received. Unexpected end of string.")
-    body = _named(body)
+    body = named(body)
     _only(body, FIELDS, "")
-    config = _named(body.get("generationConfig"))
+    config = named(body.get("generationConfig"))
     _only(config, CONFIG_FIELDS, " at 'generation_config'")
-    messages = (*_instruction(body.get("systemInstruction")), *_turns(body.get("contents"), served))
-    thinking = _named(config.get("thinkingConfig"))
+    signed = bool(served.levels)
+    turns = read_turns(body.get("contents"), signed=signed, goes_on=served.goes_on)
+    messages = (*_instruction(body.get("systemInstruction")), *turns)
+    tools, choice = read_tools(body)
+    thinking = named(config.get("thinkingConfig"))
     order = Order(
         asked_model=model,
         model=model,
@@ -191,9 +173,9 @@ def read_order(model: str, body: object) -> Asked:
         stream=True,
         include_usage=True,
         stop=_sampling(config),
-        json_mode=False,
-        tools=(),
-        tool_choice=None,
+        json_mode=reads_json(config, calls=bool(body.get("tools")), mixes=signed),
+        tools=tools,
+        tool_choice=choice,
         user="",
         prefix=None,
     )
@@ -202,14 +184,8 @@ def read_order(model: str, body: object) -> Asked:
             f"The input token count ({count}) exceeds the maximum number of tokens allowed"
             f" ({CONTEXT_TOKENS})."
         )
-    return Asked(order, order.thinking and bool(thinking.get("includeThoughts")))
-
-
-def _named(given: object) -> Object:
-    """An object under the names of JSON: a proto's own names are taken as well, and the official
-    client sends some (`include_thoughts`)."""
-    rows = given if isinstance(given, dict) else {}
-    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): rows[key] for key in rows}
+    shown = order.thinking and bool(thinking.get("includeThoughts"))
+    return Asked(order, shown, signs=signed or order.thinking)
 
 
 def _only(given: Object, known: frozenset[str], where: str) -> None:
@@ -224,32 +200,8 @@ def _only(given: Object, known: frozenset[str], where: str) -> None:
 
 def _instruction(given: object) -> Iterator[Object]:
     if isinstance(given, dict):
-        yield {"role": "system", "content": _text(given.get("parts"), "system_instruction")}
-
-
-def _turns(given: object, served: Served) -> Iterator[Object]:
-    if not isinstance(given, list) or not given:
-        raise GeminiRefusal("* GenerateContentRequest.contents: contents is not specified\n")
-    for index, content in enumerate(given):
-        if content.get("role", "user") not in ("user", "model"):
-            raise GeminiRefusal("Please use a valid role: user, model.")
-        text = _text(content.get("parts"), f"GenerateContentRequest.contents[{index}]")
-        role = "assistant" if content.get("role") == "model" else "user"
-        yield {"role": role, "content": text}
-    if given[-1].get("role") == "model" and not served.goes_on:
-        raise GeminiRefusal("Requests ending with a model turn are not supported.")
-
-
-def _text(parts: object, where: str) -> str:
-    if not isinstance(parts, list) or not parts:
-        raise GeminiRefusal(f"* {where}.parts: contents.parts must not be empty.\n")
-    for index, part in enumerate(parts):
-        if not part.get("text"):
-            raise GeminiRefusal(
-                f"* {where}.parts[{index}].data: required oneof field 'data' must have one"
-                " initialized field\n"
-            )
-    return "".join(str(part["text"]) for part in parts)
+        text = text_of_parts(given.get("parts"), "system_instruction")
+        yield {"role": "system", "content": text}
 
 
 def _thinks(model: str, thinking: Object, served: Served) -> bool:

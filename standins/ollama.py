@@ -14,16 +14,18 @@ The headers of a stream come with its first line: after the model was loaded, as
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from standins.answers import Answer, Speech, speech
+from standins.answers import Answer, Call, Speech, call_id, speech
 from standins.behaviours.base import Played, Stage, answer_of
 from standins.deepseek_rules import RefusedError
-from standins.ollama_rules import PULLED, Chat, Refusal, find, read_chat
+from standins.ollama_messages import Refusal
+from standins.ollama_rules import PULLED, Chat, find, read_chat
 from standins.reply import Frame, Gate, Headers, Hold, Reply, Step, compact
 from standins.server import Request
 from standins.standin import StandIn
@@ -32,6 +34,7 @@ LINES: Headers = (("content-type", "application/x-ndjson"),)
 JSON: Headers = (("content-type", "application/json; charset=utf-8"),)
 TEXT: Headers = (("content-type", "text/plain"),)
 LOAD_NS = 2_104_318_402  # of a model that has to be read from the disk
+FINISHES = {"tool_calls": "stop"}
 AT_HAND_NS = 41_207_115  # … and of one that is in memory
 PROMPT_TOKEN_NS = 1_204_113
 TOKEN_NS = 14_833_907
@@ -57,8 +60,9 @@ class ErrorLine:
 class OllamaStandIn(StandIn):
     """One stand-in. `key` None accepts everybody, as an Ollama at home does; `answer` is what it
     says unless a behaviour says otherwise; a model that has to be loaded waits before `load_gate`,
-    if there is one. `loads` are the models that were loaded, each with its window in tokens. Its
-    `url` is for OLLAMA_BASE_URL."""
+    if there is one. `gives_ids` False makes it one of before 2026, whose calls have none. `loads`
+    are the models that were loaded, each with its window in tokens. Its `url` is for
+    OLLAMA_BASE_URL."""
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class OllamaStandIn(StandIn):
         super().__init__(port, wait_scale=1.0)
         self.key = key
         self.answer = answer or Answer()
+        self.gives_ids = True
         self.loads: list[tuple[str, int]] = []
         self._load_gate = load_gate
         self._clock_ns = clock_ns
@@ -119,13 +124,17 @@ class OllamaStandIn(StandIn):
         else:
             answer = answer_of(self.answer, played)
             spoken = speech(chat.order, answer)
-            lines = _lines(chat, spoken, began_ns, fresh)
+            calls = [
+                _call(spoken.seed, index, call, with_id=self.gives_ids)
+                for index, call in enumerate(spoken.calls)
+            ]
+            lines = _lines(chat, spoken, calls, began_ns, fresh)
             if chat.order.stream:
                 reply = Reply(
                     lines, headers=LINES, streaming=True, tokens_per_s=answer.tokens_per_s
                 )
             else:
-                reply = _document(_whole(chat, spoken, began_ns, fresh))
+                reply = _document(_whole(chat, spoken, calls, began_ns, fresh))
         if fresh and self._load_gate is not None:
             return replace(reply, before=(Hold(self._load_gate),))
         return reply
@@ -149,23 +158,41 @@ def _document(value: object) -> Reply:
 # ── a speech becomes lines ────────────────────────────────────────────────────────────────────
 
 
-def _lines(chat: Chat, spoken: Speech, began_ns: int, fresh: bool) -> tuple[Step, ...]:
-    """The speech as a stream: thoughts, words, and the line that says what it cost."""
+Json = dict[str, object]
+
+
+def _call(seed: int, index: int, call: Call, *, with_id: bool) -> Json:
+    """A call as it stands in a message. Its arguments are an object, so a test's have to be."""
+    own = {"id": f"call_{call_id(seed, index)[-8:]}"} if with_id else {}
+    arguments = json.loads(call.arguments)
+    return {**own, "function": {"index": index, "name": call.name, "arguments": arguments}}
+
+
+def _lines(
+    chat: Chat, spoken: Speech, calls: list[Json], began_ns: int, fresh: bool
+) -> tuple[Step, ...]:
+    """The speech as a stream: thoughts, words, calls, each of them whole, and the line that says
+    what it cost."""
     said: list[dict[str, object]] = [
         {"content": "", "thinking": token} for token in spoken.reasoning
     ]
     said += [{"content": token} for token in spoken.words]
+    said += [{"content": "", "tool_calls": [call]} for call in calls]
     at = [began_ns + index * TOKEN_NS for index in range(len(said) + 1)]
     rows = [_line(chat, when, one) for when, one in zip(at, said, strict=False)]
     last = _line(chat, at[-1], end=_end(chat, spoken, fresh))
     return (*(Frame(compact(row) + b"\n", 1) for row in rows), Frame(compact(last) + b"\n"))
 
 
-def _whole(chat: Chat, spoken: Speech, began_ns: int, fresh: bool) -> dict[str, object]:
+def _whole(
+    chat: Chat, spoken: Speech, calls: list[Json], began_ns: int, fresh: bool
+) -> dict[str, object]:
     """The speech as one object."""
     message: dict[str, object] = {"content": spoken.said()}
     if spoken.reasoning:
         message["thinking"] = "".join(spoken.reasoning)
+    if calls:
+        message["tool_calls"] = calls
     end = _end(chat, spoken, fresh)
     return _line(chat, began_ns + spoken.carried() * TOKEN_NS, message, end)
 
@@ -193,7 +220,7 @@ def _end(chat: Chat, spoken: Speech, fresh: bool) -> dict[str, object]:
     prompt_ns, eval_ns = chat.prompt_tokens * PROMPT_TOKEN_NS, spoken.carried() * TOKEN_NS
     return {
         "done": True,
-        "done_reason": spoken.finish_reason,
+        "done_reason": FINISHES.get(spoken.finish_reason, spoken.finish_reason),
         "total_duration": load_ns + prompt_ns + eval_ns,
         "load_duration": load_ns,
         "prompt_eval_count": chat.prompt_tokens,

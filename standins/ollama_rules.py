@@ -14,22 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from standins.accounting import estimate
-from standins.deepseek_rules import Effort, Object, Order, RefusedError, text_of
-from standins.reply import compact
+from standins.deepseek_rules import Effort, Object, Order
+from standins.ollama_messages import Refusal, mistyped, read_format, read_messages, read_tools
 
 WINDOW_TOKENS = 4_096  # what a machine with less than 24 GiB of video memory gives by itself
 UNBOUNDED = 1 << 40
 LEVELS: Mapping[str, Effort] = {"low": "low", "medium": "high", "high": "max"}  # how long it thinks
 WHOLE = ("num_ctx", "num_predict", "seed", "top_k")
 REAL = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
-
-
-class Refusal(RefusedError):
-    """The request is not answered, in Ollama's envelope."""
-
-    def body(self, request_id: str = "") -> bytes:  # noqa: ARG002 - there is none
-        """The bytes of the refusal."""
-        return compact({"error": self.message})
 
 
 # ── its models ────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +156,7 @@ def read_chat(raw: bytes, body: object) -> Chat:
     if not isinstance(body, dict):
         raise Refusal("invalid character looking for beginning of value")  # (?)
     model = find(body.get("model"))
-    messages = _messages(body)
+    messages = read_messages(body, sees="vision" in model.capabilities)
     options = _options(body)
     thinking, effort = _thinks(model, str(body["model"]), body.get("think"))
     last = messages[-1] if messages else {}
@@ -178,8 +170,8 @@ def read_chat(raw: bytes, body: object) -> Chat:
         stream=body.get("stream") is not False,
         include_usage=True,
         stop=_stops(options.get("stop")),
-        json_mode=False,
-        tools=(),
+        json_mode=read_format(body),
+        tools=read_tools(body, None if "tools" in model.capabilities else model.name),
         tool_choice=None,
         user="",
         prefix=last if last.get("role") == "assistant" else None,
@@ -233,28 +225,13 @@ def _thinks(model: Pulled, asked: str, think: object) -> tuple[bool, Effort]:
     return model.thinks and think is not False, "high"
 
 
-def _messages(body: Object) -> tuple[Object, ...]:
-    messages = body.get("messages")
-    if messages is None:
-        return ()
-    if not isinstance(messages, list):
-        raise _mistyped("messages", messages, "[]api.Message")
-    for message in messages:
-        if not isinstance(message, dict):
-            raise _mistyped("messages", message, "api.Message")
-        content = message.get("content")
-        if not (content is None or isinstance(content, str)):
-            raise _mistyped("messages.content", content, "string")
-    return tuple({"role": "", **one, "content": text_of(one.get("content"))} for one in messages)
-
-
 def _options(body: Object) -> Object:
     """The options; unknown ones are passed over, as the server only warns of them."""
     options = body.get("options")
     if options is None:
         return {}
     if not isinstance(options, dict):
-        raise _mistyped("options", options, "map[string]interface {}")
+        raise mistyped("options", options, "map[string]interface {}")
     for name, value in options.items():
         kind = "integer" if name in WHOLE else "float32" if name in REAL else ""
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -273,20 +250,3 @@ def _stops(stop: object) -> tuple[str, ...]:
     if not all(isinstance(one, str) for one in rows):
         raise Refusal('option "stop" must be of an array of strings', 500)  # (?) the status
     return tuple(str(one) for one in rows)
-
-
-def _mistyped(path: str, value: object, kind: str) -> Refusal:
-    """encoding/json's refusal of a value that is of another type."""
-    match value:
-        case bool():
-            name = "bool"
-        case int() | float():
-            name = "number"
-        case str():
-            name = "string"
-        case list():
-            name = "array"
-        case _:
-            name = "object"
-    field = f"ChatRequest.{path}"
-    return Refusal(f"json: cannot unmarshal {name} into Go struct field {field} of type {kind}")

@@ -53,16 +53,25 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
     leaving_stops = asked.on_disconnect == "cancel"
     if asked.stream:
         return PlainStream(parts, ticket, headers, leaving_stops=leaving_stops)
-    message: Message | None = None
+    ended: tuple[Generation, Message] | None = None
     try:
-        answer = parts.chat.answer(ticket.generation_id)
+        answer = parts.chat.answered(ticket.generation_id)
         client = sse.client_of(request.scope)
-        message = await sse.while_connected(request.receive, answer, client)
+        ended = await sse.while_connected(request.receive, answer, client)
     finally:
-        _leave(parts, ticket, stop=leaving_stops and message is None)
-    if message is None:
+        _leave(parts, ticket, stop=leaving_stops and ended is None)
+    if ended is None:
         return Response(status_code=499)
-    return _whole(ticket, message, await shown(parts, message), headers)
+    generation, message = ended
+    if message.fault is not None:
+        raise _failed(ticket, message, message.fault)
+    body = AnswerOut(
+        session_id=ticket.session_id,
+        generation_id=ticket.generation_id,
+        message=await shown(parts, message),
+        warnings=list(generation.warnings),
+    )
+    return JSONResponse(body.model_dump(mode="json"), 200, headers)
 
 
 def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
@@ -78,24 +87,13 @@ async def shown(parts: Parts, message: Message) -> MessageOut:
     return MessageOut.of(message, parts.prices)
 
 
-def _whole(
-    ticket: Ticket, message: Message, whole: MessageOut, headers: dict[str, str]
-) -> Response:
-    fault = message.fault
-    if fault is not None:
-        where: dict[str, object] = {
-            "session_id": ticket.session_id,
-            "generation_id": ticket.generation_id,
-            "message_id": ticket.message_id,
-        }
-        raise _failure(message, fault.code, fault.detail, where)
-    body = AnswerOut(
-        session_id=ticket.session_id,
-        generation_id=ticket.generation_id,
-        message=whole,
-        warnings=list(ticket.warnings),
-    )
-    return JSONResponse(body.model_dump(mode="json"), 200, headers)
+def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:
+    where: dict[str, object] = {
+        "session_id": ticket.session_id,
+        "generation_id": ticket.generation_id,
+        "message_id": ticket.message_id,
+    }
+    return _failure(message, fault.code, fault.detail, where)
 
 
 def _failure(message: Message, code: str, detail: str, where: dict[str, object]) -> LiteError:

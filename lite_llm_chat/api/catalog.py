@@ -26,6 +26,7 @@ async def list_providers(parts: PartsDep) -> list[ProviderOut]:
             ready=one.readiness.ready,
             default=one.is_default,
             note=one.readiness.note,
+            resting_until=one.resting_until,
         )
         for one in parts.chat.providers()
     ]

@@ -27,6 +27,11 @@ Str = Annotated[
 ]
 Whole = BeforeValidator(_whole)
 Name = Annotated[Str, Field(min_length=1, max_length=255)]
+ModelPath = Annotated[
+    StrictStr,
+    StringConstraints(pattern=r"^[^/\u0000]+/[^\u0000]+$", max_length=511),
+    AfterValidator(_text),
+]
 Title = Annotated[
     StrictStr,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),

@@ -28,6 +28,7 @@ from ..domain import (
     ToolCall,
     ToolResult,
     Usage,
+    merged,
 )
 from ..prices import Price, Prices
 
@@ -98,8 +99,7 @@ def message_fields(message: Message, prices: Prices) -> Fields:
         "error": fault and {"code": fault.code, "detail": fault.detail},
         "tool_calls": [_call(call) for call in message.calls] or None,
         "tool_call_id": message.call_id,
-        "parts": [part_fields(part) for part in message.parts if not isinstance(part, Seal)]
-        or None,
+        "parts": _parts(message) or None,
     }
 
 
@@ -111,6 +111,13 @@ def _cost(message: Message, usage: Usage, prices: Prices) -> int | None:
 def _call(call: ToolCall) -> Fields:
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
+
+
+def _parts(message: Message) -> list[Fields]:
+    """What a message is made of, without what only a vendor reads; none where what is left is
+    nothing but reasoning and then text."""
+    shown = merged([part for part in message.parts if not isinstance(part, Seal)])
+    return [part_fields(part) for part in shown]
 
 
 def part_fields(part: Part) -> Fields:
@@ -325,7 +332,8 @@ class ModelOut(BaseModel):
 
 
 class ProviderOut(BaseModel):
-    """A provider. `supported`: this server speaks its dialect; `ready`: it can answer now."""
+    """A provider. `supported`: this server speaks its dialect; `ready`: it can answer now;
+    `resting_until`: it failed, and is passed over until then where others can answer."""
 
     id: str
     name: str
@@ -334,6 +342,7 @@ class ProviderOut(BaseModel):
     ready: bool
     default: bool
     note: str
+    resting_until: Moment | None = None
 
 
 class FileOut(BaseModel):

@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 
 from ..domain import Options
 from .deps import LARGEST_ID
-from .fields import Effort, Float, Name, Penalty, Str, Title, Whole
+from .fields import Effort, Float, ModelPath, Name, Penalty, Str, Title, Whole
 from .functions import ChosenTool, FormatIn, ToolIn
 from .said import SaidIn
+
+MOST_FALLBACKS = 5
 
 
 class Thinking(BaseModel):
@@ -34,6 +36,9 @@ class AnswerIn(BaseModel):
     model: Name | None = Field(None, description="Which model; default: the session's")
     message_provider: Name | None = Field(None, description="Who answers this turn only")
     message_model: Name | None = Field(None, description="Which model answers this turn only")
+    fallback_models: Annotated[list[ModelPath], Field(max_length=MOST_FALLBACKS)] | None = Field(
+        None, description="Who answers if that one cannot: provider/model; []: nobody"
+    )
     stream: StrictBool = Field(True, description="Answer as server-sent events")
     background: StrictBool = Field(False, description="Answer 202 at once, follow later")
     temperature: Annotated[Float, Field(ge=0, le=2)] | None = None

@@ -100,7 +100,8 @@ def inner_fields(body: ToolCall | ToolResult | Approval | Rerouted | Seal) -> di
         case Approval():
             return {"id": body.call_id, "state": body.state}
         case Rerouted():
-            return {"provider": body.provider, "model": body.model, "reason": body.reason}
+            to = {"provider": body.provider, "model": body.model, "reason": body.reason}
+            return {**to, "warnings": list(body.warnings)}
         case Seal():
             return {"maker": body.maker}
         case _:
@@ -192,11 +193,13 @@ def numbered(event: Event, scope: str = "") -> bytes:
 def _ending(ended: Ended) -> dict[str, object]:
     usage = UsageOut.of(ended.usage)
     fault = ended.fault
+    more = {"warnings": list(ended.warnings)} if ended.warnings else {}
     return {
         "status": ended.status,
         "finish_reason": ended.finish_reason,
         "usage": usage and usage.model_dump(),
         "error": fault and {"code": fault.code, "detail": fault.detail},
+        **more,
     }
 
 

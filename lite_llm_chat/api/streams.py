@@ -38,7 +38,8 @@ _SAID = [_shape({"content": TEXT}), _shape({"reasoning": TEXT})]
 _CALL = _shape({"id": TEXT, "name": TEXT, "arguments": TEXT})
 _RESULT = _shape({"id": TEXT, "content": TEXT, "failed": {"type": "boolean"}})
 _APPROVAL = _shape({"id": TEXT, "state": TEXT})
-_REROUTED = _shape({"provider": TEXT, "model": TEXT, "reason": TEXT})
+_WARNINGS: Schema = {"type": "array", "items": TEXT}
+_REROUTED = _shape({"provider": TEXT, "model": TEXT, "reason": TEXT, "warnings": _WARNINGS})
 
 PLAIN_EVENTS = _event(
     [

@@ -38,11 +38,13 @@ class Approval(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rerouted(msgspec.Struct, frozen=True, gc=False):
-    """Somebody else answers than was asked, from here on, and why: a sentence."""
+    """Somebody else answers than was asked, from here on, and why: a sentence. `warnings` are
+    about what that one is asked."""
 
     provider: str
     model: str
     reason: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last event: the terminal status and what is known about the whole."""
+    """The last event: the terminal status and what is known about the whole. `warnings` are
+    those that its making brought."""
 
     status: Final
     finish_reason: str | None = None
@@ -63,6 +66,7 @@ class Ended:
     fault: Fault | None = None
     served_model: str | None = None
     fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 Inner = Text | Reasoning | ToolCall | Seal | ToolResult | Approval | Rerouted

@@ -115,6 +115,10 @@ class Anthropic:
             sent.add("effort")
         return tuple(name for name in options.given() if name not in sent)
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says. All that it lists can chat; what is retired fails."""
         found = [

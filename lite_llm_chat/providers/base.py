@@ -77,6 +77,11 @@ class Provider(Protocol):
         """The names of the options that this vendor's model has no use for, as a subset of
         `options.given()`. The caller is told of them in `warnings`."""
 
+    def formats(self, model: str) -> frozenset[str]:
+        """The kinds of ResponseFormat (`json_object`, `json_schema`) that this vendor's model keeps
+        to by itself when it is told. Any other is never in a prompt's options: it is asked for in
+        words."""
+
     async def listed(self) -> Sequence[Model] | None:
         """The chat models that the vendor lists at this moment, `listed` as "live"; None: it has
         no list. A request or a few, each within seconds. Raises UpstreamError."""

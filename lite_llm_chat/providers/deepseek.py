@@ -26,7 +26,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from ..domain import Model, Options, Piece, Prompt
-from ..errors import UpstreamError
+from ..errors import Crowded, UpstreamError
 from .base import Readiness, insist, keyed
 from .functions import function_tools
 from .model_list import openai_models
@@ -140,6 +140,10 @@ class DeepSeek:
             idle.add("effort")
         return tuple(name for name in options.given() if name in idle)
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says."""
         return await openai_models(self._wire, self._list)
@@ -235,7 +239,7 @@ def _explain(said: Refusal) -> UpstreamError:
                 code="provider_balance",
             )
         case 429:
-            return UpstreamError(
+            return Crowded(
                 "deepseek limits how many requests run at once, and the limit falls with the"
                 f" balance: try again in a moment or top up{said.quoted}",
                 code="provider_rate_limited",

@@ -1,6 +1,6 @@
 """The bytes of one `streamGenerateContent?alt=sse`, as pieces. Pure: no I/O.
 
-    bytes ─▶ SseSplitter ─▶ GenerateContentResponse ─▶ Text · Reasoning · …
+    bytes ─▶ SseSplitter ─▶ GenerateContentResponse ─▶ Text · Reasoning · ToolCall · Seal …
                  │                     └ finishReason, usageMetadata, modelVersion ─▶ Finish
                  └ bare lines: an error in the middle ─▶ UpstreamError
 
@@ -9,21 +9,24 @@ reported of the live API.
 
     SDK   events are plain `data:` lines with CRLF, without names and without an end mark: the
           body ends after a chunk with a finishReason
-    SDK   a part is `{text}`, a thought `{text, thought: true}`; a `thoughtSignature` may stand
-          beside either or beside an empty text, and says nothing to a reader
+    SDK   a part is `{text}`, a thought `{text, thought: true}` or a whole `{functionCall: {id,
+          name, args}}`; a `thoughtSignature` may stand beside any of them or beside an empty text,
+          and says nothing to a reader
+    docs  every functionCall has an id since Gemini 3; an answer that calls ends with STOP
     SDK   promptFeedback.blockReason comes in the first chunk when there are no candidates
     SDK   usage is cumulative; thoughts are not part of candidatesTokenCount
     seen  an error in the middle comes as JSON over several lines without `data:`, even after a
           chunk with finishReason STOP whose answer was cut (vercel/ai 5217, March 2025;
           theopenco/llmgateway 3616, August 2026)
 
-It believes little, as chat_stream.py does. Function calls are not read yet; that there was one is
-noticed, so the answer does not count as empty.
+It believes little, as chat_stream.py does. A signature becomes a Seal right behind what it came
+with, to be sent back (gemini_contents.py).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,6 +37,8 @@ from ..errors import UpstreamError
 from .exchange import empty, garbage, gave_up, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer, count
+from .gemini_contents import Signed, seal
+from .object_calls import Calls
 from .refusal import presentable, read_refusal, refusal
 from .wire import MAX_ERROR_BYTES, Endpoint, truncated
 
@@ -58,10 +63,6 @@ _FILTERED = frozenset(
 _GAVE_UP = frozenset(
     {
         "OTHER",
-        "MALFORMED_FUNCTION_CALL",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
         "MALFORMED_RESPONSE",
         "NO_IMAGE",
         "IMAGE_OTHER",
@@ -69,6 +70,16 @@ _GAVE_UP = frozenset(
         "PUP_LIMITED_DISABLED",
     }
 )
+# The same, of a call: what happened, and the mend.
+_MISCALLED = {
+    "MALFORMED_FUNCTION_CALL": "wrote a call of a function that cannot be read: retry it",
+    "UNEXPECTED_TOOL_CALL": "called a function that it was not offered: retry it, or offer that"
+    " function in tools",
+    "TOO_MANY_TOOL_CALLS": "called too many functions for one answer: retry it, or ask for less at"
+    " once",
+    "MISSING_THOUGHT_SIGNATURE": "misses the signature of an earlier call: start a new session, or"
+    " choose another model",
+}
 _UNSET = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
 _COUNTS = (
     "promptTokenCount",
@@ -77,6 +88,7 @@ _COUNTS = (
     "candidatesTokenCount",
     "thoughtsTokenCount",
 )
+_SIGNATURE = re.compile(r"[\w+/=-]+", re.ASCII)  # base64, of either alphabet
 _GRACE_S = 1.0  # after the finishReason: how long the end of the body, or an error, may take
 
 
@@ -84,6 +96,7 @@ class _Part(msgspec.Struct, gc=False, rename="camel"):
     text: Any = None
     thought: Any = None
     function_call: Any = None
+    thought_signature: Any = None
 
 
 class _Content(msgspec.Struct, gc=False):
@@ -109,15 +122,17 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 class GeminiDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
-    ends the answer: what came before it is in the pieces returned by that call."""
+    ends the answer: what came before it is in the pieces returned by that call. `seed` tells the
+    request from others, for the ids of calls that have none."""
 
     takes_events = True
     grace_s = _GRACE_S
     __slots__ = (
-        "_called",
+        "_calls",
         "_endpoint",
         "_may_be_empty",
         "_model",
+        "_ready",
         "_reason",
         "_said",
         "_sse",
@@ -127,14 +142,15 @@ class GeminiDecoder:
         "finished",
     )
 
-    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False, seed: str = "") -> None:
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
         self._may_be_empty = may_be_empty
         self._sse = SseSplitter(keep_bare=True)
         self._said = Gatherer()
-        self._called = False
+        self._calls = Calls(endpoint.who, seed)
+        self._ready: list[Piece] = []  # what came before the text that is being gathered
         self._whole = False
         self._reason: str | None = None
         self._usage: dict[str, object] = {}
@@ -155,7 +171,7 @@ class GeminiDecoder:
                 self._take_bare()
         except UpstreamError as error:
             self.failure = error
-        return self._said.handed_out()
+        return self._handed_out()
 
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer, or the error, that came as one JSON body: one response, or a
@@ -163,12 +179,12 @@ class GeminiDecoder:
         try:
             for chunk in self._chunks(body):
                 self._read(chunk)
-            if self._reason is None and not self._said.spoke:
+            if self._reason is None and not (self._said.spoke or self._calls.made):
                 raise self._endpoint.explain(read_refusal(body, None, self._endpoint.secret))
         except UpstreamError as error:
             self.failure = error
         self._whole = True
-        return self._said.handed_out()
+        return self._handed_out()
 
     def close(self) -> list[Piece]:
         """The pieces that were still waiting when the stream ended. JSON without a field's name
@@ -181,7 +197,7 @@ class GeminiDecoder:
         except UpstreamError as error:
             if error.code != "upstream_garbage":  # half an event: the stream was cut
                 self.failure = error
-        return self._said.handed_out(last=True)
+        return self._handed_out(last=True)
 
     def finish(self) -> Finish:
         """The Finish of a whole answer. Raises UpstreamError for any other."""
@@ -192,10 +208,23 @@ class GeminiDecoder:
             raise truncated(who)
         if reason in _GAVE_UP:
             raise gave_up(who, reason)
-        nothing = not (self._said.spoke or self._called or self._may_be_empty)
+        if reason in _MISCALLED:
+            raise _miscalled(who, reason)
+        nothing = not (self._said.spoke or self._calls.made or self._may_be_empty)
         if reason == "STOP" and nothing:
             raise empty(who)
+        if reason == "STOP" and self._calls.made:
+            reason = "TOOL_CALLS"
         return Finish(_known(reason), _bill(self._usage), self._model)
+
+    def _handed_out(self, last: bool = False) -> list[Piece]:
+        ready, self._ready = self._ready, []
+        return ready + self._said.handed_out(last)
+
+    def _put(self, piece: Piece) -> None:
+        """A piece that is whole, behind all that was said."""
+        self._ready += self._said.handed_out(last=True)
+        self._ready.append(piece)
 
     def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
@@ -234,13 +263,25 @@ class GeminiDecoder:
 
     def _choose(self, candidate: _Candidate) -> None:
         for part in (candidate.content and candidate.content.parts) or ():
-            self._said.add(Reasoning if part.thought is True else Text, part.text)
-            if part.function_call:
-                self._called = True
+            self._part(part)
         reason = candidate.finish_reason
         if isinstance(reason, str) and reason not in _UNSET:
             self._reason = reason
             self.finished = True
+
+    def _part(self, part: _Part) -> None:
+        """A call is whole; text may go on in the next part. Its signature comes behind it."""
+        called = part.function_call
+        if isinstance(called, dict) and called:
+            call = self._calls.read(called.get("id"), called.get("name"), called.get("args"))
+            self._put(call)
+        else:
+            self._said.add(Reasoning if part.thought is True else Text, part.text)
+        signature = part.thought_signature
+        if isinstance(signature, str) and _SIGNATURE.fullmatch(signature):
+            characters = len(part.text) if isinstance(part.text, str) else 0
+            spoken: Signed = "thought" if part.thought is True else "text"
+            self._put(seal("call" if called else spoken, characters, signature))
 
     def _look_for_block(self, feedback: object) -> None:
         """Raises UpstreamError if the vendor's filter refused the prompt itself."""
@@ -268,6 +309,15 @@ class GeminiDecoder:
         except (ValueError, RecursionError) as error:
             what = "an event that is not what it should be"
             raise garbage(self._endpoint.who, what) from error
+
+
+def _miscalled(who: str, reason: str) -> UpstreamError:
+    return UpstreamError(
+        f"{who} {_MISCALLED[reason]} ({reason})",
+        code="upstream_gave_up",
+        status=503,
+        retryable=reason != "MISSING_THOUGHT_SIGNATURE",
+    )
 
 
 def _known(reason: str) -> str:

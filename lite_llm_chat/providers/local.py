@@ -107,6 +107,10 @@ class Local:
             case _:
                 assert_never(self.state)
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> None:
         """There is no list: one model, the one on board."""
 

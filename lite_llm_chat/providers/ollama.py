@@ -1,6 +1,7 @@
 """Ollama by its native API: every fact about this vendor, and its source.
 
     Prompt ─▶ _payload ─▶ exchange (OllamaDecoder) ─▶ OLLAMA_BASE_URL/api/chat
+                 ├ ollama_messages: turns, pictures, functions, formats
                  └ think, num_ctx, what may not be cut: Ollama's own rules
     what is pulled ─▶ OLLAMA_BASE_URL/api/tags ─▶ Model …
     its error ─▶ _explain ─▶ UpstreamError
@@ -13,12 +14,15 @@ October 2026; "code" is its server's source (server/routes.go, runner/, api/type
            `options` under their own names; a model stays loaded for 5 minutes
     docs   think: true, false, or a level for models that have levels, as gpt-oss has
     docs   GET /api/tags: what is on the machine, each with its name
-    code   … and, in 2026, its capabilities: an embedding model has no `completion`
+    code   … and, in 2026, its capabilities: completion (an embedding model has none), vision,
+           tools, thinking
     docs   cloud models have their largest window
     docs   errors are {"error": "…"} with a status, or a line of a stream under 200
     code   the headers of a stream come with its first line, so after the model was loaded
     code   `think` for a model that cannot: 400 "… does not support thinking"; a level for one
            without levels: 400; a window over the model's own is lowered to it
+    code   `tools` for a model that cannot call: 400 "… does not support tools"; a picture for one
+           that cannot see: an error that names image input
     code   a last message of the assistant is gone on from (maintainers, issue 6778, March 2025)
     seen   what does not fit the window is left out without a word, and so is the beginning of
            the prompt when an answer fills it. `truncate` and `shift` false (since 0.12.6, October
@@ -38,6 +42,8 @@ from ..errors import UpstreamError
 from .base import Readiness, insist, keyed
 from .exchange import exchange, fetched
 from .model_list import Entry, Fields, entries, live, may_chat
+from .object_calls import seed_of
+from .ollama_messages import messages, tools, unmet, wire_format
 from .ollama_stream import OllamaDecoder
 from .ollama_window import Windows
 from .refusal import Mend, Refusal, explain
@@ -80,10 +86,12 @@ _NO_MODEL = re.compile(r"model (?:['\"]*(?P<name>[\w.:/-]+)['\"]* )?not found", 
 _TOO_LONG = re.compile(r"exceed\w*\b.{0,40}\bcontext (?:length|size|window)", re.IGNORECASE)
 _TOO_LARGE = "requires more system memory"
 _CANNOT_THINK = "does not support thinking"
+_CANNOT_CALL = "does not support tools"
+_CANNOT_SEE = re.compile(r"image input|does not support (?:images?|vision)", re.IGNORECASE)
 _INNER = re.compile(r'"message": ?"([^"\\]+)"')
 
 
-def _model(model_id: str, name: str, description: str) -> Model:
+def _model(model_id: str, name: str, description: str, *, vision: bool) -> Model:
     return Model(
         id=model_id,
         name=name,
@@ -91,6 +99,9 @@ def _model(model_id: str, name: str, description: str) -> Model:
         context_length=131_072,  # of both (ollama.com/library, October 2026)
         max_output_tokens=131_072,  # no bound of its own
         description=f"{description}; `ollama pull {model_id}` fetches it",
+        vision=vision,
+        tools=True,
+        reasoning=True,
     )
 
 
@@ -98,8 +109,15 @@ def _model(model_id: str, name: str, description: str) -> Model:
 # the example of Ollama's quickstart (docs, October 2026) and its usual larger choice; the first
 # is asked when no model is named.
 MODELS = (
-    _model("gemma4:e2b", "Gemma 4 E2B", "A small model for a laptop, the one of the quickstart"),
-    _model("gpt-oss:20b", "gpt-oss 20B", "A larger model that thinks in three levels"),
+    _model(
+        "gemma4:e2b",
+        "Gemma 4 E2B",
+        "A small model for a laptop, the one of the quickstart",
+        vision=True,
+    ),
+    _model(
+        "gpt-oss:20b", "gpt-oss 20B", "A larger model that thinks in three levels", vision=False
+    ),
 )
 
 
@@ -134,44 +152,71 @@ class Ollama:
 
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         """An effort that changes nothing: unknown, or thinking is switched the other way, or the
-        model has no levels and is told to think anyway. All else is Ollama's to use."""
+        model has no levels and is told to think anyway; what Ollama has no way to ask of calls; a
+        format in its cloud. All else is Ollama's to use."""
         without = _think(model, replace(options, effort=None))
-        idle = options.effort is not None and _think(model, options) == without
-        return ("effort",) if idle else ()
+        idle = set(unmet(options))
+        if options.effort is not None and _think(model, options) == without:
+            idle.add("effort")
+        if not self.formats(model):
+            idle.add("response_format")
+        return tuple(name for name in options.given() if name in idle)
+
+    def formats(self, model: str) -> frozenset[str]:
+        """What a model is held to by Ollama itself: both, but in its cloud none."""
+        held = () if self._in_the_cloud(model) else ("json_object", "json_schema")
+        return frozenset(held)
+
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
 
     async def listed(self) -> Sequence[Model]:
         """As the Protocol says: what was pulled and can chat. Windows are not asked for: that
         would be a request for each model."""
         found = entries(self.id, await fetched(self._wire, self._list), "models")
-        models = (live(self.id, entry, _LISTED) for entry in found if _completes(entry))
-        return [model for model in models if model and may_chat(model.id)]
+        rows = ((live(self.id, entry, _LISTED), _abilities(entry)) for entry in found)
+        return [
+            _able(model, able)
+            for model, able in rows
+            if model and may_chat(model.id) and (able is None or "completion" in able)
+        ]
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """As the Protocol says. A prefix is a last assistant message, which Ollama goes on from;
         the model does not think again for it."""
         insist(self.readiness())
-        decoder = OllamaDecoder(self._endpoint, may_be_empty=prompt.prefix is not None)
+        decoder = OllamaDecoder(
+            self._endpoint, may_be_empty=prompt.prefix is not None, seed=seed_of(prompt)
+        )
         return exchange(self._wire, self._endpoint, self._payload(prompt), decoder)
 
     def _payload(self, prompt: Prompt) -> dict[str, object]:
-        in_the_cloud = _CLOUD.search(self._base_url) or _CLOUD.search(prompt.model)
+        in_the_cloud = self._in_the_cloud(prompt.model)
         window = None if in_the_cloud else self._windows.ask_for(prompt)
         options = _options(prompt.options)
         if window is not None:
             options["num_ctx"] = window
         payload: dict[str, object] = {
             "model": prompt.model,
-            "messages": _messages(prompt),
+            "messages": messages(prompt),
             "stream": True,
             "truncate": False,
             "shift": False,
         }
+        if offered := tools(prompt):
+            payload["tools"] = offered
+        if (wanted := prompt.options.response_format) is not None and not in_the_cloud:
+            payload["format"] = wire_format(wanted)
         think = _think(prompt.model, prompt.options)
         if prompt.prefix is not None:  # llama.cpp refuses to think and go on at once (seen, 2026)
             think = False
         if think is not None:
             payload["think"] = think
         return payload | ({"options": options} if options else {})
+
+    def _in_the_cloud(self, model: str) -> bool:
+        return bool(_CLOUD.search(self._base_url) or _CLOUD.search(model))
 
     def _way_in(self) -> Endpoint:
         headers = {"accept": "application/x-ndjson"}
@@ -198,9 +243,18 @@ def _base_url(given: str) -> str:
     return f"http://{host}{port}{slash}{path}"
 
 
-def _completes(entry: Entry) -> bool:
+def _abilities(entry: Entry) -> list[object] | None:
+    """What the list says that a model can; None where it does not say."""
     able = entry.get("capabilities")
-    return not isinstance(able, list) or "completion" in able
+    return able if isinstance(able, list) else None
+
+
+def _able(model: Model, able: list[object] | None) -> Model:
+    if able is None:
+        return model
+    return replace(
+        model, vision="vision" in able, tools="tools" in able, reasoning="thinking" in able
+    )
 
 
 # ── the request ───────────────────────────────────────────────────────────────────────────────
@@ -210,17 +264,6 @@ def _options(options: Options) -> dict[str, object]:
     """What was set, under Ollama's names."""
     names = (name for name in options.given() if name in _OPTIONS)
     return {_OPTIONS[name]: getattr(options, name) for name in names}
-
-
-def _messages(prompt: Prompt) -> list[dict[str, object]]:
-    """The turns as they are. Reasoning is not sent back: the templates leave out what was thought
-    before the last question (seen)."""
-    messages: list[dict[str, object]] = [
-        {"role": turn.role, "content": turn.content} for turn in prompt.turns
-    ]
-    if prompt.prefix is not None:
-        messages.append({"role": "assistant", "content": prompt.prefix.text})
-    return messages
 
 
 def _think(model: str, options: Options) -> bool | str | None:
@@ -257,6 +300,17 @@ def _explain(said: Refusal) -> UpstreamError:
     if _CANNOT_THINK in said.message:
         return UpstreamError(
             f"this model cannot think: ask it without thinking and effort{said.quoted}",
+            code="provider_bad_request",
+        )
+    if _CANNOT_CALL in said.message:
+        return UpstreamError(
+            "this model cannot call functions: ask it without tools, or choose one whose list of"
+            f" abilities has them{said.quoted}",
+            code="provider_bad_request",
+        )
+    if _CANNOT_SEE.search(said.message):
+        return UpstreamError(
+            f"this model cannot see pictures: ask it without, or choose another{said.quoted}",
             code="provider_bad_request",
         )
     if _TOO_LARGE in said.message:

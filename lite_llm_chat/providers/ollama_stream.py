@@ -1,6 +1,6 @@
 """The bytes of one answer of Ollama's `/api/chat`, as pieces. Pure: no I/O.
 
-    bytes ─▶ lines ─▶ JSON ─▶ OllamaDecoder.feed ─▶ Text · Reasoning · …
+    bytes ─▶ lines ─▶ JSON ─▶ OllamaDecoder.feed ─▶ Text · Reasoning · ToolCall …
                                   │      └ .finish ─▶ Finish, or UpstreamError
                                   └ .failure: what ended the answer early
 
@@ -9,7 +9,8 @@ cost. An error is a line with `error` and nothing else, also under status 200 (O
 October 2026: streaming, errors). It believes little: every field may be null, absent or of
 another type, and only `done` makes an answer whole.
 
-Tool calls are not read yet; that there was one is noticed, so the answer does not count as empty.
+A call comes whole, with its arguments as an object, in versions before 2026 without an id; an
+answer that calls ends with `stop` (seen).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..errors import UpstreamError
 from .exchange import empty, garbage, leniently, too_large
 from .frames import MAX_EVENT_BYTES
 from .gather import Gatherer, count
+from .object_calls import Calls
 from .refusal import refusal
 from .wire import Endpoint, truncated
 
@@ -62,25 +64,27 @@ def _decode_rows(rows: bytes) -> list[_Line] | None:
 class OllamaDecoder:
     """Turns the bytes of one answer into pieces, as exchange.Decoder says. Lines end at LF,
     whatever the reads are; blank ones are passed over. `may_be_empty` allows an answer without
-    any text, as the continuation of a text may be."""
+    any text, as the continuation of a text may be; `seed` tells the request from others, for the
+    ids of calls that have none."""
 
     takes_events = False
     grace_s = 0.0  # the line that says `done` has everything
     __slots__ = (
-        "_called",
+        "_calls",
         "_endpoint",
         "_gathered",
         "_held",
         "_held_bytes",
         "_may_be_empty",
         "_model",
+        "_ready",
         "_reason",
         "_usage",
         "failure",
         "finished",
     )
 
-    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, may_be_empty: bool = False, seed: str = "") -> None:
         self.failure: UpstreamError | None = None
         self.finished = False
         self._endpoint = endpoint
@@ -88,7 +92,8 @@ class OllamaDecoder:
         self._gathered = Gatherer()
         self._held: list[bytes] = []  # the line that has not ended yet
         self._held_bytes = 0
-        self._called = False
+        self._calls = Calls(endpoint.who, seed)
+        self._ready: list[Piece] = []  # what came before the text that is being gathered
         self._reason: str | None = None
         self._usage: Usage | None = None
         self._model: str | None = None
@@ -108,7 +113,7 @@ class OllamaDecoder:
                     self._read(line)
         except UpstreamError as error:
             self.failure = error
-        return self._gathered.handed_out()
+        return self._handed_out()
 
     def whole(self, body: bytes) -> list[Piece]:
         """The pieces of an answer that came as one JSON body: a stream of one line."""
@@ -122,7 +127,7 @@ class OllamaDecoder:
         garbled = self.failure is not None and self.failure.code == "upstream_garbage"
         if garbled and rest.lstrip().startswith(b"{"):
             self.failure = truncated(self._endpoint.who)
-        return [*pieces, *self._gathered.handed_out(last=True)]
+        return [*pieces, *self._handed_out(last=True)]
 
     def finish(self) -> Finish:
         """The Finish of a whole answer. Raises UpstreamError for any other."""
@@ -132,11 +137,16 @@ class OllamaDecoder:
             raise truncated(self._endpoint.who)
         if self._reason in _NO_ANSWER or (self._reason == "stop" and not self._answered):
             raise empty(self._endpoint.who)
-        return Finish(self._reason, self._usage, self._model)
+        calls = self._reason == "stop" and self._calls.made
+        return Finish("tool_calls" if calls else self._reason, self._usage, self._model)
+
+    def _handed_out(self, last: bool = False) -> list[Piece]:
+        ready, self._ready = self._ready, []
+        return ready + self._gathered.handed_out(last)
 
     @property
     def _answered(self) -> bool:
-        return self._gathered.spoke or self._called or self._may_be_empty
+        return self._gathered.spoke or self._calls.made > 0 or self._may_be_empty
 
     def _rows(self, data: bytes) -> bytes:
         """The whole lines that `data` completes, without the last line end; the rest is held."""
@@ -160,8 +170,8 @@ class OllamaDecoder:
         if message := line.message:
             self._gathered.add(Reasoning, message.thinking)
             self._gathered.add(Text, message.content)
-            if message.tool_calls:
-                self._called = True
+            if isinstance(message.tool_calls, list):
+                self._call(message.tool_calls)
         if isinstance(line.model, str) and line.model:
             self._model = line.model
         if line.done is True:
@@ -169,6 +179,17 @@ class OllamaDecoder:
             self._reason = line.done_reason if given else _DONE
             self.finished = True
             self._usage = _usage(line)
+
+    def _call(self, calls: list[Any]) -> None:
+        """Calls, behind all that was said."""
+        for call in calls:
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict):
+                read = self._calls.read(
+                    call.get("id"), function.get("name"), function.get("arguments")
+                )
+                self._ready += self._gathered.handed_out(last=True)
+                self._ready.append(read)
 
     def _line(self, row: bytes) -> _Line | None:
         """Strictly first, because that is fast; then leniently."""

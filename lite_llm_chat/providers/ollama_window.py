@@ -13,9 +13,12 @@ needs a large one, all others with this model ask for the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from ..domain import Prompt
+import msgspec
+
+from ..domain import Prompt, Turn
+from .ollama_messages import offered
 
 SMALLEST_TOKENS = 4_096  # the least that a server gives by itself
 LARGEST_TOKENS = 262_144  # … and the most
@@ -24,6 +27,7 @@ _KEPT_S = 300.0  # as long as Ollama keeps an unused model loaded (docs/faq, Oct
 _MOST_KEPT = 100  # models; more are no models, but names that somebody tries
 _BYTES_PER_TOKEN = 3  # of UTF-8; on the high side of tokens: English has four, Chinese three
 _TURN_TOKENS = 8  # role and separators
+_PICTURE_TOKENS = 2_048  # of most models 256 to 1,500, by its size
 _ANSWER_TOKENS = 2_048  # the room for an answer whose length nobody bounded
 _MOST_ANSWER_TOKENS = 8_192  # … and for one that was, however high: a window takes memory
 
@@ -58,9 +62,21 @@ class Windows:
 def needed_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt and its answer take, on the high side. What is estimated too
     low is refused, for the request forbids to cut it."""
-    texts = [turn.content for turn in prompt.turns]
+    texts = [text for turn in prompt.turns for text in _texts(turn)]
     if prompt.prefix is not None:
         texts.append(prompt.prefix.text)
+    texts += [f"{tool.name}{tool.description}" for tool in offered(prompt)]
     size_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    size_bytes += sum(len(msgspec.json.encode(tool.parameters)) for tool in offered(prompt))
+    pictures = sum(len(turn.pictures) for turn in prompt.turns)
     answer = min(prompt.options.max_tokens or _ANSWER_TOKENS, _MOST_ANSWER_TOKENS)
-    return size_bytes // _BYTES_PER_TOKEN + len(texts) * _TURN_TOKENS + answer
+    rest = len(texts) * _TURN_TOKENS + pictures * _PICTURE_TOKENS + answer
+    return size_bytes // _BYTES_PER_TOKEN + rest
+
+
+def _texts(turn: Turn) -> Iterator[str]:
+    yield turn.content
+    for call in turn.calls:
+        yield f"{call.name}{call.arguments}"
+    if turn.calls and turn.reasoning:
+        yield turn.reasoning

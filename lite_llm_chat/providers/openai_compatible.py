@@ -174,6 +174,10 @@ class OpenAICompatible:
         """What the habits of this model have no place for."""
         return ignored(self._vendor.habits_of(model), options)
 
+    def formats(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """None is left to the vendor: each is asked for in words."""
+        return frozenset()
+
     async def listed(self) -> Sequence[Model] | None:
         """As the Protocol says."""
         return await openai_models(self._wire, self._list) if self._vendor.lists else None

@@ -62,7 +62,8 @@ _END = (
     " input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, estimated = ?"
     f" WHERE id = ? AND {_LIVE} RETURNING message_id, session_id"
 )
-_REROUTE = "UPDATE generations SET provider = ?, model = ?, warnings = ? WHERE id = ?"
+_REROUTE = "UPDATE generations SET provider = ?, model = ? WHERE id = ?"
+_WARN = "UPDATE generations SET warnings = ? WHERE id = ?"
 _WAIT = f"UPDATE generations SET waiting = ? WHERE id = ? AND {_LIVE}"
 _CANCEL = f"UPDATE generations SET cancel_requested = 1 WHERE id = ? AND {_LIVE}"
 _READ = (
@@ -164,8 +165,8 @@ def begin(conn: Connection, generation_id: str, at: datetime) -> None:
 
 def end(conn: Connection, ending: Ending) -> None:
     """Leave `queued` or `running`, once: the last event, the message's whole text, the tokens, the
-    session's `updated_at`, and who answered if that was somebody else. A generation that is gone
-    (its session was deleted) is passed over."""
+    session's `updated_at`, who answered if that was somebody else, what the answer's making brought
+    in warnings. A generation that is gone (its session was deleted) is passed over."""
     ended = ending.ended
     values = ended.status, ended_to_text(ended), moment_to_text(ending.at), ending.seq
     left = first(conn, _END, (*values, *_counts(ended.usage), ending.generation_id))
@@ -177,6 +178,8 @@ def end(conn: Connection, ending: Ending) -> None:
     message_rows.finish(conn, message_id, answer)
     if answer.rerouted is not None:
         _reroute(conn, ending.generation_id, answer.rerouted)
+    if ended.warnings:
+        _warn(conn, ending.generation_id, ended.warnings)
     session_rows.touch(conn, session_id, ending.at)
 
 
@@ -187,9 +190,13 @@ def _counts(usage: Usage | None) -> tuple[int | None, int | None, int | None, in
 
 
 def _reroute(conn: Connection, generation_id: str, to: Rerouted) -> None:
-    warnings = (*get(conn, generation_id).warnings, to.reason)
-    values = to.provider, to.model, strings_to_text(warnings), generation_id
-    run(conn, _REROUTE, values)
+    run(conn, _REROUTE, (to.provider, to.model, generation_id))
+    _warn(conn, generation_id, (to.reason, *to.warnings))
+
+
+def _warn(conn: Connection, generation_id: str, more: tuple[str, ...]) -> None:
+    warnings = (*get(conn, generation_id).warnings, *more)
+    run(conn, _WARN, (strings_to_text(warnings), generation_id))
 
 
 def wait(conn: Connection, generation_id: str, *, waiting: bool) -> None:

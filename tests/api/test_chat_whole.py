@@ -33,6 +33,9 @@ MESSAGE_KEYS = [
     "generation_id",
     "usage",
     "error",
+    "tool_calls",
+    "tool_call_id",
+    "parts",
 ]
 
 
@@ -71,6 +74,9 @@ async def test_a_whole_answer_is_this_object(product: Product, upstream: DeepSee
         "finish_reason": "stop",
         "generation_id": body["generation_id"],
         "error": None,
+        "tool_calls": None,
+        "tool_call_id": None,
+        "parts": None,
     }
 
 

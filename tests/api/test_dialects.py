@@ -21,7 +21,7 @@ from standins.anthropic_rules import error_body
 from standins.behaviours import Answer, Cut, ErrorEvent, Gate, Pause, Played, Stage, Status
 from standins.deepseek import DeepSeekStandIn
 from standins.deepseek_rules import RefusedError
-from standins.gemini_rules import GeminiRefusal
+from standins.gemini_refusal import GeminiRefusal
 from standins.reply import KEEP_ALIVE, Reply, Wait, compact
 from standins.standin import StandIn
 from standins.words import pieces

@@ -17,7 +17,7 @@ from .truth import send
 
 WORDS = "one two three four five six"
 KEYS = ["id", "session_id", "message_id", "provider", "model", "served_model", "status"]
-MORE_KEYS = ["finish_reason", "usage", "warnings", "error", "cancel_requested"]
+MORE_KEYS = ["finish_reason", "usage", "warnings", "error", "cancel_requested", "waiting"]
 MOMENTS = ["created_at", "first_piece_at", "ended_at"]
 
 
@@ -111,7 +111,8 @@ async def test_a_numbered_stream_is_exactly_these_bytes(
         "id: 4\nevent: ended\n"
         'data: {"status": "completed", "finish_reason": "stop", "usage": {'
         f'"input_tokens": {usage["input_tokens"]}, "cached_tokens": 0, "output_tokens": 2,'
-        f' "reasoning_tokens": 0, "total_tokens": {usage["total_tokens"]}}}, "error": null}}\n\n'
+        f' "reasoning_tokens": 0, "total_tokens": {usage["total_tokens"]},'
+        ' "estimated": false}, "error": null}\n\n'
     )
 
 

@@ -125,7 +125,8 @@ class Book:
         if wish.kind != "continue":
             return []
         cut = facts.of(wish.target)
-        return [("reasoning", cut.reasoning or ""), ("text", cut.content)] if cut.content else []
+        said = [(kind, data) for _, kind, data in cut.events if kind in ("text", "reasoning")]
+        return said if cut.content else []
 
     def cut(self, session: int, facts: Facts) -> None:
         """A session was truncated or deleted: take over what is left."""

@@ -231,6 +231,9 @@ class Vendor:
     def ignored(self, model: str, options: Options) -> tuple[str, ...]:
         return ()
 
+    def formats(self, model: str) -> frozenset[str]:
+        return frozenset()
+
     async def listed(self) -> None:
         return None
 

@@ -40,20 +40,34 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.livelog": _ours("domain"),
     "lite_llm_chat.tail": _ours("domain livelog"),
     "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
-    "lite_llm_chat.attempts": _ours("domain errors eventlog providers.base"),
-    "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base"),
+    "lite_llm_chat.fallbacks": _ours("errors catalog"),
+    "lite_llm_chat.rest": _ours("errors"),
+    "lite_llm_chat.elsewhere": _ours("errors providers.base"),
+    "lite_llm_chat.forms": _ours("domain errors"),
+    "lite_llm_chat.drafts": _ours("domain"),
+    "lite_llm_chat.run": _ours("domain drafts providers.base"),
+    "lite_llm_chat.formed": _ours("domain errors forms run"),
+    "lite_llm_chat.attempts": _ours(
+        "domain errors elsewhere eventlog formed providers.base rest run"
+    ),
+    "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base rest run"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.prompts": _ours("domain"),
     "lite_llm_chat.transcript": _ours("domain errors"),
-    "lite_llm_chat.turns": _ours("domain errors catalog context prompts transcript store"),
+    "lite_llm_chat.briefs": _ours("domain errors catalog context forms prompts"),
+    "lite_llm_chat.turns": _ours("domain errors briefs catalog prompts transcript store"),
+    "lite_llm_chat.cuts": _ours("errors store"),
+    "lite_llm_chat.asides": _ours("domain errors providers.base store"),
+    "lite_llm_chat.summaries": _ours("domain errors asides prompts providers.base store"),
     "lite_llm_chat.chat": _ours(
-        "domain errors catalog context engine eventlog providers.base store tail turns"
+        "domain errors briefs catalog cuts engine eventlog forms providers.base run store summaries"
+        " tail turns"
     ),
     "lite_llm_chat.api": _ours("domain errors catalog chat model_lists prices usage store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
-        "domain errors stamps config observe prices providers store catalog context model_lists"
-        " eventlog attempts engine turns chat api drain housekeeping"
+        "domain errors stamps config observe prices providers store catalog context fallbacks"
+        " model_lists eventlog asides attempts engine summaries turns chat api drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

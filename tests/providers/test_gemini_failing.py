@@ -12,7 +12,8 @@ from lite_llm_chat.providers.gemini import Gemini
 from lite_llm_chat.providers.wire import Wire
 from standins.behaviours import Answer, Behaviour, Cut, OkError, Status
 from standins.gemini import Block, BreakIn, GeminiStandIn, Refuse
-from standins.gemini_rules import GeminiRefusal, quota
+from standins.gemini_refusal import GeminiRefusal
+from standins.gemini_rules import quota
 
 from .conftest import collect, failing, prompt, text
 

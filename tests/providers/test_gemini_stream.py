@@ -6,59 +6,21 @@ tests/wire/gemini/*.sse ─▶ GeminiDecoder ─▶ pieces, Finish or the error
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, Usage
-from lite_llm_chat.errors import UpstreamError
+from lite_llm_chat.domain import Finish, Text, Usage
 from lite_llm_chat.providers.gemini_stream import GeminiDecoder
 
 from .conftest import endpoint
+from .gemini_ear import STOP, Heard, event, hear, saying
 
 WIRE = Path(__file__).parents[1] / "wire" / "gemini"
-Heard = tuple[list[tuple[str, str]], Finish | tuple[str, str]]
-
-
-def hear(reads: Iterable[bytes], *, may_be_empty: bool = False) -> Heard:
-    """What is said and how it ends; pieces of a kind in a row are one, because how many there are
-    depends on the reads alone."""
-    decoder = GeminiDecoder(endpoint("http://127.0.0.1:1"), may_be_empty)
-    pieces: list[Piece] = []
-    for read in reads:
-        pieces += decoder.feed(read)
-        if decoder.over:
-            break
-    pieces += decoder.close()
-    said: list[tuple[str, str]] = []
-    for piece in pieces:
-        assert isinstance(piece, Text | Reasoning)
-        kind = type(piece).__name__
-        if said and said[-1][0] == kind:
-            said[-1] = (kind, said[-1][1] + piece.text)
-        else:
-            said.append((kind, piece.text))
-    try:
-        return said, decoder.finish()
-    except UpstreamError as error:
-        return said, (error.code, error.detail)
-
-
-def event(chunk: object) -> bytes:
-    """One event."""
-    return b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n"
-
-
-def saying(*parts: object, **more: object) -> bytes:
-    """One event with these parts."""
-    return event({"candidates": [{"content": {"parts": list(parts), "role": "model"}, **more}]})
-
-
-STOP = saying(finishReason="STOP")
 OVERLOADED = "acme is overloaded: try again in a moment; it said: "
+OURS = "call_c1c167506cb19c9bd05be2c9"  # of a third call, where nothing is known of the request
 RECORDED: dict[str, Heard] = {
     "thoughts": (
         [
@@ -70,6 +32,7 @@ RECORDED: dict[str, Heard] = {
                 ),
             ),
             ("Text", "Hello, 世界 \u2028 \U0001f600!"),
+            ("Seal", "text 0:EpwCCpkCAb4+9vsKcXcFvlyuZP0Jb0lKHq8="),
         ],
         Finish("stop", Usage(1301, 1024, 70, 63), "gemini-3.8-flash"),
     ),
@@ -110,7 +73,26 @@ RECORDED: dict[str, Heard] = {
         [("Reasoning", "**Thinking it through**\n\n")],
         Finish("length", Usage(20, 0, 16, 16), "gemini-3.8-flash"),
     ),
-    "called": ([], Finish("stop", Usage(58, 0, 58, 40), "gemini-3.8-flash")),
+    "called": (
+        [
+            ("ToolCall", 'w8xz1k2p get_weather {"city": "Paris"}'),
+            ("Seal", "call:EpwCCpkCAb4+9vsKcXcFvlyuZP0Jb0lKHq8="),
+        ],
+        Finish("tool_calls", Usage(58, 0, 58, 40), "gemini-3.8-flash"),
+    ),
+    "parallel": (
+        [
+            ("Reasoning", "**Two cities**\n\nBoth at once.\n"),
+            ("Seal", "thought 14:EhQKEnRob3VnaHQrc2lnbmF0dXJl/w=="),
+            ("Text", "I look for both: 北京, Zürich."),
+            ("Seal", "text 11:EhYKFHRleHRfc2lnbmF0dXJlLTE="),
+            ("ToolCall", '7bq2m9xk get_weather {"city": "北京"}'),
+            ("Seal", "call:EpQBCpEBAb4-9vvu_call+1/A=="),
+            ("ToolCall", '7bq2m9xl get_weather {"city": "Zürich", "days": [1, 2.5, null]}'),
+            ("ToolCall", f"{OURS} now {{}}"),
+        ],
+        Finish("tool_calls", Usage(91, 0, 77, 31), "gemini-4-argon"),
+    ),
     "cut": (
         [("Text", "Once upon")],
         (
@@ -166,10 +148,6 @@ def test_a_finish_reason_is_told_in_words_that_callers_know(reason: str, known: 
     "reason",
     [
         "OTHER",
-        "MALFORMED_FUNCTION_CALL",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
         "MALFORMED_RESPONSE",
         "NO_IMAGE",
     ],

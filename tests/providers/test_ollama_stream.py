@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, Usage
+from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.frames import MAX_EVENT_BYTES
 from lite_llm_chat.providers.ollama_stream import OllamaDecoder
@@ -82,7 +82,26 @@ ANSWERS = [
     ("length", [Text("The sky is")], Finish("length", Usage(input=26, output=3), "llama3.2")),
     ("cached", [Text("Yes.")], Finish("stop", Usage(input=0, output=2), "llama3.2")),
     ("old", [Text("The")], Finish("stop", Usage(input=26, output=1), "llama3.2")),
-    ("tool_call", [], Finish("stop", Usage(input=26, output=9), "llama3.2")),
+    (
+        "tool_call",
+        [ToolCall("call_k3x9w2ab", "get_weather", '{"city": "Paris"}')],
+        Finish("tool_calls", Usage(input=26, output=9), "llama3.2"),
+    ),
+    (
+        "tool_calls",
+        [
+            Reasoning("Zwei Städte, 嗯"),
+            Text("I look."),
+            ToolCall(
+                "call_2d7c6c6a1b62604ad7ee259d",
+                "get_weather",
+                '{"city": "北京", "days": [1, 2.5, null]}',
+            ),
+            ToolCall("call_8e2da5c31849d0954601656b", "get_weather", '{"city": "Zürich"}'),
+            ToolCall("call_x1", "now", "{}"),
+        ],
+        Finish("tool_calls", Usage(input=126, output=61), "qwen3:8b"),
+    ),
 ]
 FAILURES = [
     ("error", [Text("Yes.")], "provider_error"),

@@ -12,7 +12,8 @@ from google.genai import errors, types
 
 from standins.behaviours import Answer, Cut
 from standins.gemini import Block, BreakIn, GeminiStandIn, Refuse
-from standins.gemini_rules import GeminiRefusal, quota
+from standins.gemini_refusal import GeminiRefusal
+from standins.gemini_rules import quota
 
 KEY = "AIzaSy-test"
 FLASH = "gemini-3.8-flash"

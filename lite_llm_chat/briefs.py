@@ -1,0 +1,130 @@
+"""One history, as it is asked of one model: what is sent, and what has to be said of that. Pure.
+
+    history ─▶ turns ─▶ the form of the text in words, where the vendor does not see to it
+                   ─▶ what fits the window, and a summary of what does not, if there is one
+                   ─▶ Prompt · warnings · what was left out
+
+The same brief is made into another prompt for whoever is asked next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from . import context, forms
+from .catalog import Catalog, Choice
+from .domain import Message, Options, Prompt, Turn
+from .errors import Invalid
+from .prompts import LeftOut, beginning_of, turns_of
+
+SUMMARY_TOKENS = 1_000  # of a window, kept free for one where they are made
+SUMMED_UP = "What was said before, summed up because it no longer fits: "
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the transactions need to know of the providers: who serves a name, whether any of some
+    providers can answer (raises if not), which options one has no use for, and which forms of a
+    text it keeps to itself. `sums_up`: what is left out is summed up."""
+
+    catalog: Catalog
+    require: Callable[[Sequence[str]], None]
+    ignored: Callable[[Choice, Options], tuple[str, ...]]
+    formats: Callable[[Choice], frozenset[str]]
+    sums_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is to be asked, of whomever: a branch, oldest first, the cut answer that is gone on
+    with, and the summaries of its beginnings by the message that they go up to."""
+
+    history: Sequence[Message]
+    system_prompt: str | None = None
+    begun: Message | None = None
+    summaries: Mapping[int, str] | None = None
+
+
+class Briefed(NamedTuple):
+    """What is asked of one model, the warnings about that, and what was left out, if anything."""
+
+    prompt: Prompt
+    warnings: tuple[str, ...]
+    left_out: LeftOut | None
+
+
+def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Briefed:
+    """What is asked of a choice. Raises Invalid `prompt_too_long`."""
+    turns = turns_of(brief.system_prompt, brief.history)
+    prefix = None
+    if brief.begun is not None:
+        prefix, said = beginning_of(brief.begun)
+        turns += said
+    form, words = forms.passed_on(options.response_format, rules.formats(choice))
+    if words:
+        turns = forms.with_words(turns, words)
+    kept, dropped = _fitted(turns, choice, options, rules)
+    left_out = _left_out(brief, kept, dropped) if dropped else None
+    if left_out is not None and left_out.before:
+        kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
+    sent = replace(options, response_format=form)
+    prompt = Prompt(choice.served, kept, sent, prefix, options.tools or ())
+    return Briefed(prompt, tuple(_warnings(choice, rules, sent, left_out)), left_out)
+
+
+def _fitted(
+    turns: Sequence[Turn], choice: Choice, options: Options, rules: Rules
+) -> tuple[tuple[Turn, ...], int]:
+    """The turns that fit the choice's window, and how many were left out."""
+    room = choice.max_prompt_tokens
+    if room is None:
+        room = context.room(choice.window, choice.most_output, options.max_tokens)
+    if room is not None and rules.sums_up:
+        room = max(room // 2, room - SUMMARY_TOKENS)
+    kept, dropped = context.fit(turns, room)
+    if context.hopeless(kept, room):
+        raise Invalid(
+            f"the question alone is longer than the window of {choice.model}, which has room for"
+            f" {room} tokens: shorten it, or ask a model with a larger window",
+            code="prompt_too_long",
+        )
+    return kept, dropped
+
+
+def _left_out(brief: Brief, kept: Sequence[Turn], dropped: int) -> LeftOut:
+    """What was left out, up to which message, and what is known of it: what is kept begins with a
+    question, and each question is a message."""
+    questions = sum(1 for turn in kept if turn.role == "user")
+    asked = [i for i, message in enumerate(brief.history) if message.role == "user"]
+    gone = brief.history[: asked[-questions]]
+    known = [message.id for message in gone if message.id in (brief.summaries or {})]
+    before = (brief.summaries or {})[known[-1]] if known else None
+    fresh = gone[[one.id for one in gone].index(known[-1]) + 1 :] if known else gone
+    return LeftOut(gone[-1].session_id, gone[-1].id, dropped, before, tuple(turns_of(None, fresh)))
+
+
+def _head(turns: Sequence[Turn]) -> Sequence[Turn]:
+    return turns[: len(turns) - len(_talk(turns))]
+
+
+def _talk(turns: Sequence[Turn]) -> Sequence[Turn]:
+    first = next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    return turns[first:]
+
+
+def _warnings(
+    choice: Choice, rules: Rules, options: Options, left_out: LeftOut | None
+) -> list[str]:
+    warnings = [
+        f"{name}: {choice.model} has no use for it, so it was ignored"
+        for name in rules.ignored(choice, options)
+    ]
+    if left_out is not None:
+        instead = "; a summary stands for them" if left_out.before else ""
+        warnings.append(
+            f"the oldest {left_out.count} messages were left out: they do not fit into the context"
+            f" window of {choice.model}{instead}"
+        )
+    return warnings

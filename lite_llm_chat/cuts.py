@@ -1,0 +1,50 @@
+"""The transactions that cut or delete a conversation, once nobody answers in it.
+
+Each changes nothing and names the live generation in its way, if there is one; else it does its
+work and gives None.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .errors import Conflict, NotFound
+from .store import generations, messages, sessions
+from .store.database import Connection
+
+
+def truncate(conn: Connection, session_id: int, message_id: int, at: datetime) -> str | None:
+    """Take a message and all after it off the active branch; the rows stay. Raises NotFound, or
+    Conflict `not_on_branch`."""
+    session = sessions.get(conn, session_id)
+    message = messages.get(conn, message_id)
+    if message.session_id != session_id:
+        raise NotFound(
+            f"session {session_id} has no message {message_id}", code="message_not_found"
+        )
+    if all(one.id != message_id for one in messages.branch(conn, session.leaf_id)):
+        raise Conflict(
+            f"message {message_id} is not on the active branch: it was cut off before",
+            code="not_on_branch",
+        )
+    live = generations.live_in(conn, session_id)
+    if live is None:
+        sessions.move_leaf(conn, session_id, message.parent_id, at)
+    return None if live is None else live.id
+
+
+def delete_session(conn: Connection, session_id: int) -> str | None:
+    """The session and all its rows. Raises NotFound."""
+    sessions.get(conn, session_id)
+    live = generations.live_in(conn, session_id)
+    if live is None:
+        sessions.remove(conn, session_id)
+    return None if live is None else live.id
+
+
+def delete_all(conn: Connection) -> str | None:
+    """Every session."""
+    live = generations.all_live(conn)
+    if not live:
+        sessions.remove_all(conn)
+    return live[0].id if live else None
