@@ -16,7 +16,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alone, crowd, machine, pages, relay, start
+from . import alone, crowd, machine, pages, relay, start, sums
 from .client import Failed
 from .load import Order, Place, as_vendor, through_product
 from .machine import Cores
@@ -24,6 +24,7 @@ from .pages import Amount
 from .relay import Sides
 from .report import REFUSED, Row, Setting, document, table
 from .servers import ROOT, NotStarted, Servers
+from .sums import Reads
 from .upstream import SHORT_CHARS
 
 
@@ -36,6 +37,7 @@ class Plan:
     pairs: int
     accepts: int
     pages: Amount
+    reads: Reads
     paced: Order
     fast: Order
     short: Order
@@ -51,6 +53,7 @@ WHOLE = Plan(
     pairs=200,
     accepts=300,
     pages=Amount(sessions=50_000, pages=1500, rounds=4),
+    reads=Reads(answers=1_000_000, rounds=3),
     paced=Order(200, 500, 50),
     fast=Order(200, 800, 100),
     short=Order(200, 200, 50, chars=SHORT_CHARS),
@@ -63,6 +66,7 @@ QUICK = Plan(
     pairs=20,
     accepts=20,
     pages=Amount(sessions=500, pages=50, rounds=1),
+    reads=Reads(answers=10_000, rounds=1),
     paced=Order(20, 150, 50),
     fast=Order(20, 200, 100),
     short=Order(20, 50, 50, chars=SHORT_CHARS),
@@ -110,6 +114,7 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
             "a crowd that arrives", crowd.arriving(servers, sides.place, plan.crowd, plan.rounds)
         )
         await taken.add("pages", pages.reading(servers, folder, cores, plan.pages))
+        await taken.add("usage", sums.summing(servers, folder, plan.reads))
     return taken
 
 

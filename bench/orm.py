@@ -80,6 +80,14 @@ class Message(Base):
         return self._end.get("usage")
 
     @property
+    def cost_microusd(self) -> int | None:
+        """At the one price of the answers that the bench makes: nanodollars a token."""
+        if (usage := self.usage) is None:
+            return None
+        fresh = usage["input"] - usage["cached"]
+        return round((150 * fresh + 3 * usage["cached"] + 600 * usage["output"]) / 1000)
+
+    @property
     def error(self) -> dict[str, str] | None:
         return self._end.get("fault")
 
@@ -113,6 +121,8 @@ class UsageOut(BaseModel):
     output_tokens: int = Field(validation_alias="output")
     reasoning_tokens: int = Field(validation_alias="reasoning")
 
+    estimated: bool = False
+
     @computed_field
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
@@ -139,7 +149,11 @@ class MessageOut(BaseModel):
     finish_reason: str | None
     generation_id: str | None
     usage: UsageOut | None
+    cost_microusd: int | None
     error: dict[str, str] | None
+    tool_calls: list[Any] | None = None
+    tool_call_id: str | None = None
+    parts: list[Any] | None = None
 
 
 class SessionOut(BaseModel):

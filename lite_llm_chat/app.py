@@ -25,10 +25,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from . import fallbacks, housekeeping, stamps
+from . import fallbacks, housekeeping, prices, stamps
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, files, generations, sessions, status
+from .api import errors, files, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -104,7 +104,7 @@ def application() -> Application:
 
 def _api() -> APIRouter:
     api = APIRouter()
-    for module in (catalog_routes, sessions, chat_routes, generations, files):
+    for module in (catalog_routes, sessions, chat_routes, generations, usage, files):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
     return api
@@ -137,6 +137,7 @@ class _Lifespan:
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
             catalog = _catalog(settings, providers)
+            costs = prices.Prices(_own_prices(settings), catalog.answering)
             engine = Engine(eventlog, _policy(settings), catalog.advice)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
@@ -148,7 +149,7 @@ class _Lifespan:
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
             await _recover(database)
-            app.state.parts = _parts(settings, chat, lists, database)
+            app.state.parts = _parts(settings, chat, lists, (database, costs))
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -192,6 +193,11 @@ def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider
             own=own,
         )
     )
+
+
+def _own_prices(settings: Settings) -> prices.Own:
+    usual = Settings.model_fields["prices_file"].default
+    return prices.read(Path(settings.prices_file), required=settings.prices_file != usual)
 
 
 def default_provider(settings: Settings) -> str:
@@ -256,11 +262,15 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
     return catalog
 
 
-def _parts(settings: Settings, chat: Chat, lists: ModelLists, database: Database) -> Parts:
+def _parts(
+    settings: Settings, chat: Chat, lists: ModelLists, kept: tuple[Database, prices.Prices]
+) -> Parts:
+    database, costs = kept
     return Parts(
         chat=chat,
         model_lists=lists,
         database=database,
+        prices=costs,
         app_name=settings.app_name,
         app_version=settings.app_version,
         api_prefix=settings.api_prefix,

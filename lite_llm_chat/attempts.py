@@ -25,6 +25,7 @@ import msgspec
 
 from . import elsewhere
 from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall
+from .domain.tally import prompt_quarters, quarters
 from .elsewhere import Failure
 from .errors import Invalid, UpstreamError
 from .eventlog import EventLog
@@ -184,6 +185,7 @@ class Attempts:
                 async for piece in pieces:
                     if not run.begun:
                         run.begun = True
+                        run.prompt_quarters += prompt_quarters(run.prompt)
                         self.resting.answered(run.provider.id)
                     if isinstance(piece, Finish):
                         self._announce(run)
@@ -205,6 +207,7 @@ class Attempts:
     def _take(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
         """A piece, to the log, unless it has to wait in the draft."""
         held = False
+        run.said_quarters += 0 if isinstance(piece, Seal) else quarters(_text(piece))
         if run.draft is not None:
             if isinstance(piece, ToolCall):
                 self.let_go(run)  # what was said before the call stands before it
@@ -224,7 +227,7 @@ class Attempts:
             if not run.keeps_prompt and (run.draft is None or not run.draft.held):
                 run.prompt = _ASKED
         self._announce(run)
-        run.said += _bytes(piece)
+        run.said += len(_text(piece).encode())
         self._log.append(run.generation.id, piece)
 
     def _announce(self, run: Run) -> None:
@@ -260,13 +263,13 @@ def _as_before(prompt: Prompt) -> tuple[Prompt, tuple[str, ...]]:
     return prompt, ()
 
 
-def _bytes(piece: Text | Reasoning | ToolCall | Seal) -> int:
+def _text(piece: Text | Reasoning | ToolCall | Seal) -> str:
     match piece:
         case Text() | Reasoning():
-            return len(piece.text.encode())
+            return piece.text
         case ToolCall():
-            return len(piece.name.encode()) + len(piece.arguments.encode())
+            return piece.name + piece.arguments
         case Seal():
-            return len(piece.data.encode())
+            return piece.data
         case _:
             assert_never(piece)

@@ -90,6 +90,11 @@ class Catalog:
             return tuple(self._of(provider).values())
         return [model for models in self._models.values() for model in models.values()]
 
+    def answering(self, provider: str, model: str) -> str:
+        """The model that answers for a name: another one if it is an alias."""
+        row = self._models.get(provider, {}).get(model)
+        return (row and row.alias_of) or model
+
     def advice(self, provider: str, model: str, code: str) -> str:
         """How the sentence of a failure ends: where the vendor does not have the model, with up
         to three ids of its models that look most like it, aliases left out; else ""."""

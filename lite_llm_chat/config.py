@@ -54,6 +54,9 @@ class Settings(_Sources):
     endpoints_file: str = Field(
         "./endpoints.toml", description="Endpoints of your own: a TOML file, which may be absent"
     )
+    prices_file: str = Field(
+        "./prices.toml", description="Prices of your own: a TOML file, which may be absent"
+    )
     default_provider: str | None = Field(
         None,
         description="Who answers by default; if not set, deepseek with a key and local without",

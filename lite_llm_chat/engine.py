@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -63,6 +63,12 @@ class _Running(Run):
     spring: asyncio.Task[Ended] | None = None
     closing: asyncio.Task[None] | None = None
     stop: Stop | None = None
+
+
+def _counted(run: _Running, ended: Ended) -> Ended:
+    """With our own estimate where no vendor said what it took: nobody does of an answer that was
+    stopped, and some never do."""
+    return ended if ended.usage else replace(ended, usage=run.estimate())
 
 
 def _none(provider: str, model: str, code: str) -> str:  # noqa: ARG001
@@ -159,7 +165,7 @@ class Engine:
     # ── one generation ────────────────────────────────────────────────────────────────────
 
     def _close(self, run: _Running, spring: asyncio.Task[Ended]) -> None:
-        ending = self._end(run, self._verdict(run, spring))
+        ending = self._end(run, _counted(run, self._verdict(run, spring)))
         run.closing = spring.get_loop().create_task(ending, name=f"close-{run.generation.id}")
 
     async def _end(self, run: _Running, ended: Ended) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .domain import Generation, Prompt, Rerouted, ResponseFormat, Usage
+from .domain.tally import tokens
 from .drafts import Draft
 from .providers.base import Provider
 
@@ -38,6 +39,8 @@ class Run:
     started_at: float
     others: tuple[Other, ...] = ()
     said: int = 0  # bytes of text, reasoning and arguments so far
+    prompt_quarters: int = 0  # of tokens, by our count: of the prompts that got an answer …
+    said_quarters: int = 0  # … and of all that came for them
     spoken: bool = False  # True once a piece of what runs now went to the log
     begun: bool = False  # True once the request that runs now has brought a piece
     keeps_prompt: bool = False  # whoever asks in rounds needs to know what was asked
@@ -53,6 +56,14 @@ class Run:
     def model(self) -> str:
         """The name of who is asked now."""
         return self.rerouted.model if self.rerouted else self.generation.model
+
+    def estimate(self) -> Usage | None:
+        """What this took by our count; None if no request got an answer: what such a one costs is
+        not known."""
+        if not self.prompt_quarters:
+            return None
+        said = tokens(self.said_quarters)
+        return Usage(tokens(self.prompt_quarters), output=said, estimated=True)
 
     @property
     def wanted(self) -> ResponseFormat | None:

@@ -62,7 +62,16 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         _leave(parts, ticket, stop=leaving_stops and ended is None)
     if ended is None:
         return Response(status_code=499)
-    return _whole(ticket, *ended, headers)
+    generation, message = ended
+    if message.fault is not None:
+        raise _failed(ticket, message, message.fault)
+    body = AnswerOut(
+        session_id=ticket.session_id,
+        generation_id=ticket.generation_id,
+        message=await shown(parts, message),
+        warnings=list(generation.warnings),
+    )
+    return JSONResponse(body.model_dump(mode="json"), 200, headers)
 
 
 def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
@@ -71,24 +80,20 @@ def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
         parts.chat.cancel_soon(ticket.generation_id)
 
 
-def _whole(
-    ticket: Ticket, generation: Generation, message: Message, headers: dict[str, str]
-) -> Response:
-    fault = message.fault
-    if fault is not None:
-        where: dict[str, object] = {
-            "session_id": ticket.session_id,
-            "generation_id": ticket.generation_id,
-            "message_id": ticket.message_id,
-        }
-        raise _failure(message, fault.code, fault.detail, where)
-    body = AnswerOut(
-        session_id=ticket.session_id,
-        generation_id=ticket.generation_id,
-        message=MessageOut.of(message),
-        warnings=list(generation.warnings),
-    )
-    return JSONResponse(body.model_dump(mode="json"), 200, headers)
+async def shown(parts: Parts, message: Message) -> MessageOut:
+    """A message with what it cost."""
+    if message.usage is not None:
+        await parts.prices.ready(message.provider or "")
+    return MessageOut.of(message, parts.prices)
+
+
+def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:
+    where: dict[str, object] = {
+        "session_id": ticket.session_id,
+        "generation_id": ticket.generation_id,
+        "message_id": ticket.message_id,
+    }
+    return _failure(message, fault.code, fault.detail, where)
 
 
 def _failure(message: Message, code: str, detail: str, where: dict[str, object]) -> LiteError:
@@ -214,7 +219,7 @@ class NumberedStream(sse.EventStream):
     async def _snapshot(self) -> None:
         view = self._view
         if view.after < view.there:
-            message = MessageOut.of(await message_of(self._parts, view.generation))
+            message = await shown(self._parts, await message_of(self._parts, view.generation))
             seq = f"{view.scope}{view.there}"
             await self.put(sse.named("snapshot", message.model_dump(mode="json"), seq))
         await self.put(sse.named("caught_up", {"seq": view.there}), last=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -39,4 +40,9 @@ async def list_models(
     """The models, each provider's default first. Vendors that are ready are asked for their own
     lists now and then; one that is slow is not waited for."""
     await parts.model_lists.refresh(provider)
-    return [ModelOut.of(model) for model in parts.chat.models(provider)]
+    models, now = parts.chat.models(provider), parts.now()
+
+    def work() -> list[ModelOut]:
+        return [ModelOut.of(one, parts.prices.at(one.provider, one.id, now)) for one in models]
+
+    return await asyncio.to_thread(work)  # to look many prices up takes a while

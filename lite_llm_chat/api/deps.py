@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..model_lists import ModelLists
+from ..prices import Prices
 from ..store.database import Database
 from ..store.idempotency import Once
 
@@ -33,6 +34,7 @@ class Parts:
     chat: Chat
     model_lists: ModelLists
     database: Database
+    prices: Prices
     app_name: str
     app_version: str
     api_prefix: str

@@ -30,23 +30,24 @@ from ..domain import (
     Usage,
     merged,
 )
+from ..prices import Price, Prices
 
 Fields = dict[str, Any]
 
 encoded = msgspec.json.Encoder().encode
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _written(moment: datetime) -> datetime | str:
-    """The moment as `encoded` writes it: `_iso` of it, ten times as fast unless it is a whole
+    """The moment as `encoded` writes it: `iso` of it, ten times as fast unless it is a whole
     second."""
-    return moment if moment.microsecond else _iso(moment)
+    return moment if moment.microsecond else iso(moment)
 
 
-Moment = Annotated[datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
+Moment = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
 
 
 def usage_fields(usage: Usage) -> Fields:
@@ -74,7 +75,7 @@ def session_fields(session: Session) -> Fields:
     }
 
 
-def message_fields(message: Message) -> Fields:
+def message_fields(message: Message, prices: Prices) -> Fields:
     """A MessageOut."""
     usage, fault = message.usage, message.fault
     return {
@@ -94,11 +95,17 @@ def message_fields(message: Message) -> Fields:
         "finish_reason": message.finish_reason,
         "generation_id": message.generation_id,
         "usage": usage and usage_fields(usage),
+        "cost_microusd": usage and _cost(message, usage, prices),
         "error": fault and {"code": fault.code, "detail": fault.detail},
         "tool_calls": [_call(call) for call in message.calls] or None,
         "tool_call_id": message.call_id,
         "parts": _parts(message) or None,
     }
+
+
+def _cost(message: Message, usage: Usage, prices: Prices) -> int | None:
+    """What a message's tokens cost; it was asked for at the moment it was made."""
+    return prices.cost(usage, message.provider or "", message.model or "", message.created_at)
 
 
 def _call(call: ToolCall) -> Fields:
@@ -197,14 +204,15 @@ class MessageOut(BaseModel):
     finish_reason: str | None
     generation_id: str | None
     usage: UsageOut | None
+    cost_microusd: int | None = None
     error: FaultOut | None
     tool_calls: list[Any] | None = None
     tool_call_id: str | None = None
     parts: list[dict[str, Any]] | None = None
 
     @classmethod
-    def of(cls, message: Message) -> MessageOut:
-        return cls(**message_fields(message))
+    def of(cls, message: Message, prices: Prices) -> MessageOut:
+        return cls(**message_fields(message, prices))
 
 
 class SessionDetail(SessionOut):
@@ -252,6 +260,7 @@ class GenerationOut(BaseModel):
     status: str
     finish_reason: str | None
     usage: UsageOut | None
+    cost_microusd: int | None = None
     warnings: list[str]
     error: FaultOut | None
     cancel_requested: bool
@@ -262,7 +271,7 @@ class GenerationOut(BaseModel):
     last_seq: int
 
     @classmethod
-    def of(cls, generation: Generation, last_seq: int) -> GenerationOut:
+    def of(cls, generation: Generation, last_seq: int, cost: int | None) -> GenerationOut:
         ended = generation.ended
         return cls(
             id=generation.id,
@@ -274,6 +283,7 @@ class GenerationOut(BaseModel):
             status=generation.status,
             finish_reason=ended.finish_reason if ended else None,
             usage=UsageOut.of(ended.usage if ended else None),
+            cost_microusd=cost,
             warnings=list(generation.warnings),
             error=FaultOut.of(ended.fault if ended else None),
             cancel_requested=generation.cancel_requested,
@@ -283,6 +293,22 @@ class GenerationOut(BaseModel):
             ended_at=generation.ended_at,
             last_seq=last_seq,
         )
+
+
+class PricesOut(BaseModel):
+    """USD for a million tokens, now: of a small request, where large ones cost more."""
+
+    input: float
+    cached_input: float
+    output: float
+
+    @classmethod
+    def of(cls, price: Price | None) -> PricesOut | None:
+        if price is None:
+            return None
+        rate = price.rate(0)
+        paid = (one / 1e6 for one in (rate.input, rate.cached, rate.output))
+        return cls(**dict(zip(cls.model_fields, paid, strict=True)))
 
 
 class ModelOut(BaseModel):
@@ -296,10 +322,13 @@ class ModelOut(BaseModel):
     description: str
     alias_of: str | None
     listed: Listed
+    prices: PricesOut | None = None
 
     @classmethod
-    def of(cls, model: Model) -> ModelOut:
-        return cls.model_validate(model, from_attributes=True)
+    def of(cls, model: Model, price: Price | None) -> ModelOut:
+        shown = cls.model_validate(model, from_attributes=True)
+        shown.prices = PricesOut.of(price)
+        return shown
 
 
 class ProviderOut(BaseModel):

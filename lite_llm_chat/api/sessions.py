@@ -43,7 +43,7 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
         session = sessions.get(conn, session_id)
         page = session_fields(session)
         branch = messages.branch(conn, session.leaf_id)
-        page["messages"] = [message_fields(message) for message in branch]
+        page["messages"] = [message_fields(message, parts.prices) for message in branch]
         return encoded(page)
 
     return _json(await parts.database.read(work))

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from .codec import (
     text_to_options,
     text_to_strings,
 )
+from .estimate import estimate
 from .tables import events, generations
 
 EVENT_PAGE = 500  # rows of a log read at a time …
@@ -203,7 +205,10 @@ def wait(conn: Connection, generation_id: str, *, waiting: bool) -> None:
 
 
 def end_now(conn: Connection, generation_id: str, ended: Ended, at: datetime) -> None:
-    """End a log that nobody writes any more, after whatever it holds."""
+    """End a log that nobody writes any more, after whatever it holds. Its tokens are estimated
+    from that, for who would have counted them is gone."""
+    usage = estimate(conn, generation_id, fold(bodies(conn, generation_id)))
+    ended = replace(ended, usage=usage)
     end(conn, Ending(generation_id, last_seq(conn, generation_id) + 1, ended, at))
 
 

@@ -22,6 +22,7 @@ BEYOND_SHAPE = {
     "transcript_mismatch",
     "idempotency_key_reused",
     "invalid_cursor",
+    "invalid_period",
     "provider_not_configured",
     "provider_unknown_model",
     "provider_bad_request",

@@ -51,7 +51,14 @@ async def test_an_answer_is_stopped_in_the_middle_and_keeps_its_text(
     assert frames[-1].data == {
         "status": "cancelled",
         "finish_reason": None,
-        "usage": None,
+        "usage": {
+            "input_tokens": 5,
+            "cached_tokens": 0,
+            "output_tokens": 2,
+            "reasoning_tokens": 0,
+            "total_tokens": 7,
+            "estimated": True,
+        },
         "error": None,
     }
     answer = (await messages(product))[1]

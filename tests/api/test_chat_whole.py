@@ -32,6 +32,7 @@ MESSAGE_KEYS = [
     "finish_reason",
     "generation_id",
     "usage",
+    "cost_microusd",
     "error",
     "tool_calls",
     "tool_call_id",
@@ -58,6 +59,7 @@ async def test_a_whole_answer_is_this_object(product: Product, upstream: DeepSee
     usage = message.pop("usage")
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
     assert usage["reasoning_tokens"] == 1
+    assert message.pop("cost_microusd") > 0
     assert message == {
         "id": 2,
         "role": "assistant",

@@ -15,9 +15,11 @@ from lite_llm_chat.api.replies import (
     session_fields,
 )
 from lite_llm_chat.domain import Fault, Message, Session, Usage
+from lite_llm_chat.prices import NONE, Prices
 
 texts = st.text(st.characters(codec="utf-8"))
 maybe = st.none() | texts
+PRICES = Prices(NONE, lambda provider, model: model)
 moments = st.datetimes(timezones=st.just(UTC))
 counts = st.integers(0, 2**63 - 1)
 usages = st.none() | st.builds(Usage, *[st.integers(0, 10**9)] * 4)
@@ -33,7 +35,8 @@ sessions = st.builds(Session, counts, texts, texts, texts, moments, moments, st.
 
 @given(messages)
 def test_a_message_is_written_as_its_shape_writes_it(message: Message) -> None:
-    assert encoded(message_fields(message)).decode() == MessageOut.of(message).model_dump_json()
+    shape = MessageOut.of(message, PRICES)
+    assert encoded(message_fields(message, PRICES)).decode() == shape.model_dump_json()
 
 
 @given(sessions)

@@ -32,6 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.domain": _ours("domain"),
     "lite_llm_chat.providers": _ours("domain errors providers"),
     "lite_llm_chat.store": _ours("domain errors stamps store"),
+    "lite_llm_chat.prices": _ours("domain errors prices"),
+    "lite_llm_chat.usage": _ours("errors prices store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.model_lists": _ours("domain errors catalog providers.base"),
     "lite_llm_chat.context": _ours("domain errors"),
@@ -61,11 +63,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors briefs catalog cuts engine eventlog forms providers.base run store summaries"
         " tail turns"
     ),
-    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists store api"),
+    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists prices usage store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
-        "domain errors stamps config observe providers store catalog context fallbacks model_lists"
-        " eventlog asides attempts engine summaries turns chat api drain housekeeping"
+        "domain errors stamps config observe prices providers store catalog context fallbacks"
+        " model_lists eventlog asides attempts engine summaries turns chat api drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -76,6 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # (path, what it imports inside a function): an optional extra, or a heavy library needed once.
 MAY_IMPORT_INSIDE: tuple[Place, ...] = (
+    ("lite_llm_chat/prices/listed.py", "genai_prices"),
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
@@ -97,6 +100,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": _ours("store"),
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
+    "genai_prices": _ours("prices.listed"),
     "httptools": _ours("providers.http1 web"),
 }
 
