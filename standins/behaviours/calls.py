@@ -113,7 +113,7 @@ class CallsAs:
             for at, part in enumerate(parts)
         ]
         if self.style == "repeated_name":
-            rows = [{**row, "function": {"name": name, **row["function"]}} for row in rows]
+            rows = [{**row, "function": {"name": name, **_inner(row)}} for row in rows]
         if self.style == "late_name":
             rows.append({"index": index, "function": {"name": name}})
         return [self._placed(row, index) for row in rows]
@@ -129,3 +129,9 @@ class CallsAs:
         gone = {"no_index": "index", "no_id": "id"}.get(self.style)
         moved = {"zero_index": {"index": 0}, "from_one": {"index": index + 1}}.get(self.style, {})
         return {key: value for key, value in {**row, **moved}.items() if key != gone}
+
+
+def _inner(row: Json) -> Json:
+    """What stands in a row's `function`."""
+    inner = row["function"]
+    return inner if isinstance(inner, dict) else {}
