@@ -35,9 +35,15 @@ Thinking = Literal[
 GoingOn = Literal["words", "assistant", "prefix", "partial", "continue_final_message"]
 # Whether `<think>` at the start of the content begins reasoning; `open`: it may be left out.
 ThinkTags = Literal["none", "tagged", "open"]
+# Which of OpenAI's two dialects a vendor is asked in: chat completions, or responses.
+Speech = Literal["chat", "responses"]
 
 _SWITCHED = frozenset({"thinking", "effort"})
 OPTIONS = frozenset(Options.__slots__) - _SWITCHED
+# Options that become more than a field of their own name; and all that the Responses API has a
+# place for (SDK 3.54, November 2026).
+SHAPED = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
+OF_RESPONSES = frozenset({"temperature", "top_p", "max_tokens"}) | SHAPED
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 
 # Words that several rows share: groups of options, a name, and our efforts at vendors that know

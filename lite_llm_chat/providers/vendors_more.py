@@ -30,6 +30,7 @@ from .vendors import (
     GROQ,
     MISTRAL,
     OPENAI,
+    OPENAI_RESPONSES,
     OPENROUTER,
     SILICONFLOW,
     UNSEEN_THOUGHT_S,
@@ -298,6 +299,7 @@ LITELLM = Vendor(
 
 TABLE: tuple[Vendor, ...] = (
     OPENAI,
+    OPENAI_RESPONSES,
     OPENROUTER,
     GROQ,
     MISTRAL,
