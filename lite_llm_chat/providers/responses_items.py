@@ -31,6 +31,7 @@ PARTS: Mapping[str | int, type[Text] | type[Reasoning]] = {
     "reasoning_summary_text": Reasoning,
 }
 _KINDS = {"summary_text": "reasoning_summary_text"}  # of a part, where the event is called else
+_ITEM_CHARS = 1_000  # of an item that is held, roughly, or of what is remembered of it
 
 
 def number(said: object) -> int:
@@ -76,12 +77,14 @@ class _Call:
 
 class Items:
     """The items of one response by their index. Calls leave it whole and once; `called` says
-    whether there was one. A call that a limit has cut is none."""
+    whether there was one. A call that a limit has cut is none. `size` is about how many characters
+    are held."""
 
-    __slots__ = ("_ended", "_maker", "_open", "called")
+    __slots__ = ("_ended", "_maker", "_open", "called", "size")
 
     def __init__(self, maker: str) -> None:
         self.called = False
+        self.size = 0
         self._maker = maker
         self._open: dict[int, _Call] = {}  # calls that are being written
         self._ended: set[tuple[object, ...]] = set()  # items that were whole once
@@ -90,11 +93,13 @@ class Items:
         """An item whose parts are still to come."""
         if isinstance(item, dict) and item.get("type") == "function_call":
             self._open[index] = _Call(_given(item))
+            self.size += _ITEM_CHARS
 
     def write(self, index: int, delta: object) -> None:
         """More of a call's arguments."""
         if isinstance(delta, str) and index in self._open:
             self._open[index].written.append(delta)
+            self.size += len(delta)
 
     def written(self, index: int, arguments: object) -> None:
         """All of a call's arguments."""
@@ -105,6 +110,7 @@ class Items:
         """The pieces of an item that is whole; none if it was so before, or is of no such kind."""
         if not isinstance(item, dict):
             return []
+        self.size += _ITEM_CHARS
         match item.get("type"):
             case "function_call":
                 begun = self._open.pop(index, _Call({}))

@@ -26,13 +26,14 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text
 from ..errors import UpstreamError
-from .exchange import empty, garbage, gave_up, leniently
-from .frames import Frame, SseSplitter
+from .exchange import empty, garbage, gave_up, leniently, too_large
+from .frames import MAX_EVENT_BYTES, Frame, SseSplitter
 from .gather import Gatherer
 from .refusal import read_refusal, refusal
 from .responses_items import PARTS, Items, Place, number, response_usage, texts_of
 from .wire import Endpoint, truncated
 
+_MOST_PARTS = 100_000  # of an answer; more is none
 # Why a response is incomplete (SDK 3.54.0), in the words that callers know; others stay.
 _REASONS = {"max_output_tokens": "length"}
 _ENDS = {
@@ -216,6 +217,8 @@ class ResponseDecoder:
             case "response.output_item.done":
                 self._say_missing(index, event.item)
                 self._put(self._items.end(index, event.item))
+        if self._items.size > MAX_EVENT_BYTES:
+            raise too_large(self._endpoint.who)
 
     def _say(self, part: tuple[str | int, type[Text] | type[Reasoning]], event: _Event) -> None:
         if event.delta:
@@ -236,6 +239,8 @@ class ResponseDecoder:
                 self._gathered.add(piece, "\n\n")
         self._refused |= kind == "refusal"
         self._heard |= {place, (kind, item), (kind,)}
+        if len(self._heard) > _MOST_PARTS:
+            raise garbage(self._endpoint.who, "an answer of too many parts")
 
     def _say_whole(self, place: Place, text: object) -> None:
         """A part that came without deltas."""
