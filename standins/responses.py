@@ -49,7 +49,7 @@ INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 Item = dict[str, object]
 
 
-def event(name: str, number: int, **fields: object) -> bytes:
+def event(name: str, number: int, /, **fields: object) -> bytes:
     """The bytes of one named event; its name is repeated in its JSON."""
     data = compact({"type": name, "sequence_number": number, **fields})
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
