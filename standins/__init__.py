@@ -2,6 +2,7 @@
 
     your program ──HTTP──▶ standins.deepseek      speaks as api.deepseek.com does, byte by byte
                            standins.anthropic     as api.anthropic.com does, event by event
+                           standins.responses     as api.openai.com/v1/responses does
                              ▲
     your test  ──play(…)─────┘                    and misbehaves on request
 

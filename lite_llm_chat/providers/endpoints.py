@@ -26,11 +26,13 @@ from .chat_messages import CallIds
 from .habits import (
     EFFORTS,
     FORMATS,
+    OF_RESPONSES,
     OPTIONS,
     Forced,
     Format,
     GoingOn,
     Habits,
+    Speech,
     Thinking,
     ThinkTags,
 )
@@ -64,6 +66,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     base_url: str
     name: str = ""
     description: str = ""
+    dialect: Speech = "chat"
     key: str = ""
     key_variable: str = ""
     headers: dict[str, str] = {}
@@ -87,8 +90,19 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     think_tags: ThinkTags = "none"
     extra: dict[str, object] = {}
 
+    def taken(self) -> frozenset[str]:
+        """The options that it takes; unless it says so, all that its dialect has a place for."""
+        if self.takes is not None:
+            return frozenset(self.takes)
+        return OPTIONS if self.dialect == "chat" else OF_RESPONSES
+
+    def speaks_of_chat(self) -> bool:
+        """Whether it says something that only chat completions have."""
+        return (self.going_on, self.think_tags, self.stream_options) != ("words", "none", True)
+
 
 _CHOICES = {
+    "dialect": Speech,
     "thinking": Thinking,
     "going_on": GoingOn,
     "think_tags": ThinkTags,
@@ -177,7 +191,7 @@ def _sentence(said: str) -> str:
 def _check(path: Path, entry: Entry, taken: frozenset[str]) -> None:
     """Raises StartupError for what types cannot say."""
     who = f"endpoint {entry.id}" if _ID.fullmatch(entry.id) else "an endpoint"
-    takes = OPTIONS if entry.takes is None else frozenset(entry.takes)
+    takes = entry.taken()
     faults = (
         (
             not _ID.fullmatch(entry.id),
@@ -203,6 +217,10 @@ def _check(path: Path, entry: Entry, taken: frozenset[str]) -> None:
         ),
         (not takes <= OPTIONS, f"takes: choose from {', '.join(sorted(OPTIONS))}"),
         (not entry.names.keys() <= takes, "names: an option that is not taken: add it to takes"),
+        (
+            entry.dialect == "responses" and entry.speaks_of_chat(),
+            "going_on, think_tags, stream_options: not in the dialect responses, remove them",
+        ),
         (not entry.efforts.keys() <= set(EFFORTS), f"efforts: choose from {', '.join(EFFORTS)}"),
     )
     for wrong, sentence in faults:
@@ -212,7 +230,7 @@ def _check(path: Path, entry: Entry, taken: frozenset[str]) -> None:
 
 def _row(path: Path, entry: Entry) -> Vendor:
     habits = Habits(
-        takes=OPTIONS if entry.takes is None else frozenset(entry.takes),
+        takes=entry.taken(),
         names=entry.names,
         thinking=entry.thinking,
         thinking_on=entry.thinking_on,
@@ -242,6 +260,7 @@ def _row(path: Path, entry: Entry) -> Vendor:
         first_piece_timeout_s=entry.first_piece_timeout_s,
         lists=entry.lists,
         file=path.name,
+        dialect=entry.dialect,
     )
 
 

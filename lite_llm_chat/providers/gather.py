@@ -46,6 +46,11 @@ class Gatherer:
         if kind is Text and self._tags is None:
             self.spoke = True
 
+    def put(self, piece: Piece) -> None:
+        """One more piece that came whole, behind all that was added."""
+        self._flush(last=True)
+        self._pieces.append(piece)
+
     def more(self, texts: Sequence[str]) -> None:
         """More deltas of the kind that was added last."""
         self._parts += texts

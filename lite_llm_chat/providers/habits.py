@@ -39,6 +39,8 @@ Thinking = Literal[
 GoingOn = Literal["words", "assistant", "prefix", "partial", "continue_final_message"]
 # Whether `<think>` at the start of the content begins reasoning; `open`: it may be left out.
 ThinkTags = Literal["none", "tagged", "open"]
+# Which of OpenAI's two dialects a vendor is asked in: chat completions, or responses.
+Speech = Literal["chat", "responses"]
 
 # Calls that a vendor lets one force: any call, a certain one.
 Forced = Literal["required", "named"]
@@ -57,6 +59,8 @@ TOP_K = frozenset({"top_k"})
 JUST_TOOLS = frozenset({"tools"})
 CHOICE = frozenset({"tools", "tool_choice"})
 TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+# All that the Responses API has a place for (SDK 3.54, November 2026).
+OF_RESPONSES = frozenset({"temperature", "top_p", "max_tokens"}) | TOOLS
 OBJECT: frozenset[Format] = frozenset({"json_object"})
 SCHEMA: frozenset[Format] = frozenset({"json_schema"})
 FORMATS = OBJECT | SCHEMA

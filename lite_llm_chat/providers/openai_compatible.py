@@ -21,7 +21,7 @@ from .chat_messages import Message, messages_of, naming_json, told
 from .chat_stream import ChatDecoder
 from .exchange import exchange
 from .going_on import asked_to_go_on
-from .habits import PLAIN, Habits, ignored, minded, option_fields, tool_fields
+from .habits import PLAIN, Habits, Speech, ignored, minded, option_fields, tool_fields
 from .model_list import openai_models
 from .refusal import Mend, explain
 from .think import TagReader
@@ -92,7 +92,8 @@ class Vendor:
     one that people run themselves (`self_run`) it is only the usual address, and there is none
     until `url_variable` gives one. `habits` hold for every model but those whose id a pattern of
     `unlike` matches at its start. `lists` False: there is no `/models` beside the chat. `file` is
-    the name of the file that describes it, "" for our own tables."""
+    the name of the file that describes it, "" for our own tables. One of another `dialect` is
+    `responses.Responses`, for which a base URL ends where `/responses` begins."""
 
     id: str
     name: str
@@ -108,6 +109,7 @@ class Vendor:
     first_piece_timeout_s: float | None = None
     lists: bool = True
     file: str = ""
+    dialect: Speech = "chat"
 
     @property
     def url_variable(self) -> str:
@@ -179,6 +181,11 @@ class OpenAICompatible:
         self._base_url = (base_url or "").strip() or ("" if vendor.self_run else vendor.base_url)
         self._endpoint = _endpoint(vendor, self._base_url, self._api_key)
         self._list = replace(self._endpoint, url=f"{self._base_url.rstrip('/')}/models")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where and how it is asked."""
+        return self._endpoint
 
     def readiness(self) -> Readiness:
         """Ready with an address, and with a key where one is needed."""

@@ -3,7 +3,7 @@
     Parts (pool, addresses, timeouts, variables, own endpoints) ─▶ build ─▶ {"deepseek": …, …}
     variables() ─▶ the names that somebody has to look up for Parts
 
-A vendor of OpenAI's dialect is one row of the tables; one with a dialect of its own is one line of
+A vendor of OpenAI's dialects is one row of the tables; one with a dialect of its own is one line of
 `DIALECTS`: its class and its address. Its key comes from `<ID>_API_KEY`, another address from
 `<ID>_BASE_URL`.
 """
@@ -19,10 +19,12 @@ from .base import Provider
 from .deepseek import DeepSeek
 from .endpoints import NONE, Own
 from .gemini import Gemini
+from .habits import Speech
 from .local import Local
 from .ollama import LOAD_TIMEOUT_S, Ollama
 from .openai_compatible import OpenAICompatible, Vendor
 from .pool import Pool
+from .responses import Responses
 from .vendors_more import TABLE
 from .wire import Rest, Wire
 
@@ -48,6 +50,11 @@ DIALECTS: Mapping[str, Dialect] = {
     "anthropic": Dialect(Anthropic, "https://api.anthropic.com"),
     "gemini": Dialect(Gemini, "https://generativelanguage.googleapis.com"),
     "ollama": Dialect(Ollama, headers_timeout_s=LOAD_TIMEOUT_S),
+}
+
+_SPEAKERS: Mapping[Speech, type[OpenAICompatible] | type[Responses]] = {
+    "chat": OpenAICompatible,
+    "responses": Responses,
 }
 
 
@@ -103,7 +110,7 @@ def build(
         for one, dialect in dialects.items()
     ]
     rows = [
-        OpenAICompatible(
+        _SPEAKERS[vendor.dialect](
             wire(vendor.headers_timeout_s),
             vendor,
             api_key=parts.own.keys.get(vendor.id) or value(vendor.key_variable),

@@ -1,6 +1,7 @@
 """Vendors that speak OpenAI's chat dialect and are paid for: one row each, in display order.
 
-    row ─▶ OpenAICompatible ─▶ base_url/chat/completions
+    row ─┬─▶ OpenAICompatible ─▶ base_url/chat/completions
+         └─▶ Responses ────────▶ base_url/responses, where its dialect is that
 
 To add one, add its row. Sources, all read in November 2026: "SDK" is the vendor's own package for
 Python (openai 3.57, openrouter 1.3, groq 1.7, mistralai 3.7, cerebras-cloud-sdk 1.91, together
@@ -22,6 +23,7 @@ from .habits import (
     JUST_TOOLS,
     MAX_COMPLETION,
     OBJECT,
+    OF_RESPONSES,
     PENALTIES,
     SCHEMA,
     SEED,
@@ -85,6 +87,27 @@ OPENAI = Vendor(
         (r"gpt-6\.1-sol", replace(_OPENAI, takes=_OPENAI.takes - TOOLS, efforts=_WITH_THOUGHT)),
     ),
     first_piece_timeout_s=UNSEEN_THOUGHT_S,
+)
+
+
+def _told(habits: Habits) -> Habits:
+    """The same habits in the other dialect, without the options that it has no field for."""
+    return replace(habits, takes=(habits.takes & OF_RESPONSES) | TOOLS, names={})
+
+
+_RESPONSES = "openai-responses"
+OPENAI_RESPONSES = replace(
+    OPENAI,
+    id=_RESPONSES,
+    name="OpenAI (Responses)",
+    description="OpenAI's models over its Responses API, which shows summaries of their thoughts",
+    models=tuple(
+        replace(model, provider=_RESPONSES, description=f"{model.name}, asked at {_RESPONSES}")
+        for model in OPENAI.models
+    ),
+    habits=_told(OPENAI.habits),
+    unlike=tuple((start, _told(habits)) for start, habits in OPENAI.unlike),
+    dialect="responses",
 )
 
 _OPENROUTER = Habits(

@@ -39,6 +39,7 @@ from .vendors import (
     GROQ,
     MISTRAL,
     OPENAI,
+    OPENAI_RESPONSES,
     OPENROUTER,
     SEES,
     SILICONFLOW,
@@ -336,6 +337,7 @@ LITELLM = Vendor(
 
 TABLE: tuple[Vendor, ...] = (
     OPENAI,
+    OPENAI_RESPONSES,
     OPENROUTER,
     GROQ,
     MISTRAL,

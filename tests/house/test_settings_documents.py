@@ -25,7 +25,10 @@ def settings() -> list[Line]:
 def vendors() -> list[Line]:
     own = [dialect_lines(name, dialect) for name, dialect in registry.DIALECTS.items()]
     rows = [vendor_lines(vendor) for vendor in TABLE]
-    return [line for lines in (*own, *rows) for line in lines]
+    named: dict[str, Line] = {}  # two rows may share a key: it is shown where it is first
+    for line in (line for lines in (*own, *rows) for line in lines):
+        named.setdefault(line.name, line)
+    return list(named.values())
 
 
 def test_every_setting_is_described(settings: list[Line]) -> None:

@@ -19,6 +19,7 @@ from lite_llm_chat.providers.chat_stream import ChatDecoder
 from lite_llm_chat.providers.exchange import Decoder, exchange
 from lite_llm_chat.providers.gemini_stream import GeminiDecoder
 from lite_llm_chat.providers.ollama_stream import OllamaDecoder
+from lite_llm_chat.providers.responses_stream import ResponseDecoder
 from lite_llm_chat.providers.wire import Endpoint, Wire
 from lite_llm_chat.store.codec import body_to_row
 
@@ -68,6 +69,12 @@ def _ollama(model: str, reason: str) -> list[dict[str, object]]:
     return [{"model": model, "message": {"content": "Hi"}, "done": True, "done_reason": reason}]
 
 
+def _responses(model: str, reason: str) -> list[dict[str, object]]:
+    item = {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
+    response = {"model": model, "output": [item], "incomplete_details": {"reason": reason}}
+    return [{"type": "response.incomplete", "response": response}]
+
+
 DIALECTS = {
     "chat": Dialect(
         ChatDecoder,
@@ -79,6 +86,12 @@ DIALECTS = {
         MessageDecoder, _event, _messages, lambda junk: {"type": "message_delta", "usage": junk}
     ),
     "gemini": Dialect(GeminiDecoder, _event, _gemini, lambda junk: {"usageMetadata": junk}),
+    "responses": Dialect(
+        ResponseDecoder,
+        _event,
+        _responses,
+        lambda junk: {"type": "response.output_item.added", "item": junk},
+    ),
     "ollama": Dialect(OllamaDecoder, _line, _ollama, lambda junk: {"message": junk}),
 }
 
