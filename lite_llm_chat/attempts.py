@@ -17,7 +17,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
-from .domain import Finish, Generation, Prompt, Reasoning, Seal, Text, ToolCall
+from .domain import Finish, Generation, Part, Prompt, Reasoning, Seal, Text, ToolCall
 from .errors import UpstreamError
 from .eventlog import EventLog
 from .providers.base import Provider
@@ -43,6 +43,7 @@ class Policy:
     retries: int = 2
     retry_window_s: float = 30.0
     most_answers: int = 2000
+    most_rounds: int = 8  # how often tools of this server are run for one answer
     random: Callable[[], float] = random.random
 
 
@@ -58,6 +59,8 @@ class Run:
     spoken: bool = False  # True once the request that runs now has brought a piece
     first_piece_at: float | None = None
     attempts: int = 0
+    heard: list[Part] | None = None  # what is said, where somebody needs it in the end
+    waited_s: float = 0.0  # for a person, which counts for no limit
 
 
 class Attempts:
@@ -70,7 +73,7 @@ class Attempts:
     async def draw(self, run: Run) -> Finish:
         """Ask, until one attempt ends well or may not be repeated; every piece goes to the log.
         Raises UpstreamError."""
-        window_end = run.started_at + self._policy.retry_window_s
+        window_end = asyncio.get_running_loop().time() + self._policy.retry_window_s
         while True:
             run.attempts += 1
             try:
@@ -102,7 +105,7 @@ class Attempts:
         """One request to the vendor, drawn to its end: every piece to the log. A piece sets the
         idle timer anew, but at most once a second: a timer for each piece is dear."""
         loop, idle_s = asyncio.get_running_loop(), self._policy.idle_s
-        total_end = run.started_at + self._policy.total_s
+        total_end = self.end_of(run)
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
         try:
@@ -132,6 +135,8 @@ class Attempts:
             run.first_piece_at = run.first_piece_at or now
         run.said += _bytes(piece)
         self._log.append(run.generation.id, piece)
+        if run.heard is not None:
+            run.heard.append(piece)
         if run.said > self._policy.answer_bytes:
             raise UpstreamError(
                 f"the answer grew over {self._policy.answer_bytes} bytes and was cut:"
@@ -139,15 +144,23 @@ class Attempts:
                 code="answer_too_long",
             )
 
+    def end_of(self, run: Run) -> float:
+        """The moment, by the loop's clock, at which an answer is cut."""
+        return run.started_at + run.waited_s + self._policy.total_s
+
+    def past_end(self, run: Run) -> UpstreamError:
+        """What an answer is cut with at that moment."""
+        return UpstreamError(
+            f"{run.provider.id} was still answering after {self._policy.total_s:g} s, so the answer"
+            " was cut: raise TOTAL_TIMEOUT_SECONDS if that is too early",
+            code="upstream_timeout",
+            status=504,
+        )
+
     def _late(self, run: Run, *, past_total: bool) -> UpstreamError:
         who = run.provider.id
         if past_total:
-            return UpstreamError(
-                f"{who} was still answering after {self._policy.total_s:g} s, so the answer was"
-                " cut: raise TOTAL_TIMEOUT_SECONDS if that is too early",
-                code="upstream_timeout",
-                status=504,
-            )
+            return self.past_end(run)
         silence = "sent nothing more in the middle of its answer" if run.spoken else "said nothing"
         return UpstreamError(
             f"{who} {silence} for too long: continue the answer or ask again",

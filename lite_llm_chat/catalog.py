@@ -24,13 +24,15 @@ from .errors import Invalid
 class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
     vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` the
-    room for the prompt (None: no bound of ours)."""
+    room for the prompt (None: no bound of ours), `tools` whether it can call any (None: nobody here
+    knows)."""
 
     provider: str
     model: str
     served: str
     thinking: bool | None = None
     max_prompt_tokens: int | None = None
+    tools: bool | None = None
 
 
 # What vendors put behind a name for one version of it, such as gpt-4.1-2025-04-14.
@@ -111,7 +113,8 @@ class Catalog:
             row = known[model]
         else:
             return self._unlisted(provider, model)
-        return Choice(provider, row.id, row.alias_of or row.id, row.thinking, row.max_prompt_tokens)
+        served = row.alias_of or row.id
+        return Choice(provider, row.id, served, row.thinking, row.max_prompt_tokens, row.tools)
 
     def _first(self, provider: str) -> Model:
         """A provider's default model; whose models nobody here knows has none."""

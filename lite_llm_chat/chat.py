@@ -21,7 +21,7 @@ from typing import Literal
 
 from . import turns
 from .catalog import Catalog, Choice
-from .domain import LIVE, Generation, Message, Model, Options, Ticket
+from .domain import LIVE, Generation, Message, Model, Options, Ticket, Tool
 from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
@@ -29,7 +29,7 @@ from .providers.base import Provider, Readiness
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
 from .tail import Tail
-from .turns import Ask, GenerationActive, Opening, Rules, Wish
+from .turns import NO_TOOLS, Ask, GenerationActive, Opening, Rules, Wish
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
@@ -70,13 +70,15 @@ class Chat:
         engine: Engine,
         providers: tuple[Catalog, Mapping[str, Provider]],
         stamps: Stamps,
+        *,
+        tools: Callable[[], tuple[Tool, ...]] = NO_TOOLS.tools,
     ) -> None:
         self._db = database
         self._log = eventlog
         self._engine = engine
         self._catalog, self._providers = providers
         self._stamps = stamps
-        self._rules = Rules(self._catalog, self._require, self._ignored)
+        self.rules = Rules(self._catalog, self._require, self._ignored, tools)
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
@@ -112,7 +114,7 @@ class Chat:
         GenerationActive."""
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
-            return turns.open_question(conn, ask, self._rules, generation_id, at)
+            return turns.open_question(conn, ask, self.rules, generation_id, at)
 
         return await self._make_room(work, on_active)
 
@@ -121,7 +123,7 @@ class Chat:
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
-            return turns.open_regeneration(conn, message_id, wish, self._rules, stamp)
+            return turns.open_regeneration(conn, message_id, wish, self.rules, stamp)
 
         return await self._make_room(work, on_active)
 
@@ -131,7 +133,7 @@ class Chat:
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
-            return turns.open_continuation(conn, message_id, wish, self._rules, stamp)
+            return turns.open_continuation(conn, message_id, wish, self.rules, stamp)
 
         return await self._make_room(work, on_active)
 

@@ -23,6 +23,7 @@ from .domain import (
     Event,
     Generation,
     Message,
+    Offer,
     Options,
     Part,
     Prompt,
@@ -30,15 +31,18 @@ from .domain import (
     Session,
     Started,
     Ticket,
+    Tool,
 )
 from .errors import Conflict, Invalid
-from .prompts import beginning_of, parts_of, turns_of
+from .prompts import beginning_of, closed, parts_of, turns_of
 from .store import files, generations, idempotency, messages, sessions
 from .store.database import Connection
 from .store.idempotency import Once
 from .store.messages import Place
+from .tools.base import NoTools, Wanted, chosen, vain
 from .transcript import match_transcript, require_question, title_of
 
+NO_TOOLS = NoTools()
 CONTINUABLE = ("interrupted", "cancelled", "failed")
 
 
@@ -68,6 +72,7 @@ class Wish:
     system_prompt: str | None = None
     warnings: tuple[str, ...] = ()
     once: Once | None = None
+    server_tools: Wanted = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,13 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the transactions need to know of the providers: who serves a name, whether that
-    provider can answer (raises if not), and which options it has no use for."""
+    provider can answer (raises if not), and which options it has no use for; and which tools this
+    server has now."""
 
     catalog: Catalog
     require: Callable[[str], None]
     ignored: Callable[[Choice, Options], tuple[str, ...]]
+    tools: Callable[[], tuple[Tool, ...]] = NO_TOOLS.tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ class _Plan:
     own: Choice
     choice: Choice
     options: Options
+    tools: tuple[Tool, ...]  # of this server
     generation_id: str
     at: datetime
 
@@ -198,7 +206,25 @@ def _plan(
     options = wish.options
     if options.thinking is None and options.effort is None:
         options = replace(options, thinking=choice.thinking)
-    return _Plan(wish, own, choice, options, generation_id, at)
+    tools = _server_tools(wish, choice, rules)
+    return _Plan(wish, own, choice, options, tools, generation_id, at)
+
+
+def _server_tools(wish: Wish, choice: Choice, rules: Rules) -> tuple[Tool, ...]:
+    """What the model may call of this server's tools. Raises Invalid `tool_name_taken`."""
+    there = rules.tools()
+    if not there or choice.tools is False:
+        return ()
+    tools = chosen(there, wish.server_tools)
+    names = {tool.name for tool in tools}
+    for theirs in wish.options.tools or ():
+        if theirs.name in names:
+            raise Invalid(
+                f"this server has a tool {theirs.name!r} of its own: give yours another name, or"
+                " leave that one out with server_tools",
+                code="tool_name_taken",
+            )
+    return tools
 
 
 def _require_idle(conn: Connection, session_id: int) -> None:
@@ -261,10 +287,10 @@ def _open(
         at,
         warnings,
     )
-    started = Started(
-        parent.session_id, answer.id, plan.choice.provider, plan.choice.model, warnings
-    )
-    begins = () if begun is None else parts_of(begun)
+    provider, model = plan.choice.provider, plan.choice.model
+    offer = _offer(plan)
+    started = Started(parent.session_id, answer.id, provider, model, warnings, offer)
+    begins = () if begun is None else closed(parts_of(begun))
     events = _opening_events(plan.generation_id, started, begins)
     generations.open_log(conn, generation, events)
     sessions.move_leaf(conn, parent.session_id, answer.id, at)
@@ -282,8 +308,26 @@ def _prompt(plan: _Plan, history: Sequence[Message], begun: Message | None) -> t
         prefix, said = beginning_of(begun)
         all_turns += said
     turns, dropped = context.fit(all_turns, plan.choice.max_prompt_tokens)
-    tools = plan.options.tools or ()
+    tools = (plan.options.tools or ()) + plan.tools
     return Prompt(plan.choice.served, turns, plan.options, prefix, tools), dropped
+
+
+def _offer(plan: _Plan) -> Offer | None:
+    if not plan.tools:
+        return None
+    return Offer(tuple(tool.name for tool in plan.tools), plan.wish.system_prompt)
+
+
+def first_prompt(conn: Connection, generation: Generation, offer: Offer, rules: Rules) -> Prompt:
+    """What an answer that waits was asked at first, from rows; the tools of this server left out.
+    Raises Invalid if nobody serves its model any more."""
+    choice = rules.catalog.choose(generation.provider, generation.model)
+    answer = messages.get(conn, generation.message_id)
+    history = messages.branch(conn, answer.parent_id)
+    turns = turns_of(offer.system_prompt, history)
+    fitting, _ = context.fit(turns, choice.max_prompt_tokens)
+    options = generation.options
+    return Prompt(choice.served, fitting, options, tools=options.tools or ())
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
@@ -305,6 +349,10 @@ def _warnings(plan: _Plan, rules: Rules, dropped: int) -> list[str]:
     warnings = [
         f"{name}: {choice.model} has no use for it, so it was ignored"
         for name in rules.ignored(choice, plan.options)
+    ]
+    warnings += [
+        f"server_tools: no tool of this server is called {name}"
+        for name in vain(rules.tools(), plan.wish.server_tools)
     ]
     if dropped:
         warnings.append(

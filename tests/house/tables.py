@@ -39,19 +39,28 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.tail": _ours("domain livelog"),
     "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
     "lite_llm_chat.attempts": _ours("domain errors eventlog providers.base"),
-    "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base"),
+    "lite_llm_chat.tools": _ours("domain errors tools"),
+    "lite_llm_chat.rounds": _ours("domain attempts eventlog prompts tools.base"),
+    "lite_llm_chat.engine": _ours(
+        "domain errors attempts eventlog providers.base rounds tools.base"
+    ),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.prompts": _ours("domain"),
     "lite_llm_chat.transcript": _ours("domain errors"),
-    "lite_llm_chat.turns": _ours("domain errors catalog context prompts transcript store"),
+    "lite_llm_chat.turns": _ours(
+        "domain errors catalog context prompts transcript tools.base store"
+    ),
+    "lite_llm_chat.approvals": _ours(
+        "domain errors engine eventlog providers.base rounds store turns"
+    ),
     "lite_llm_chat.chat": _ours(
         "domain errors catalog context engine eventlog providers.base store tail turns"
     ),
-    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists store api"),
+    "lite_llm_chat.api": _ours("domain errors approvals catalog chat model_lists store api"),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe providers store catalog context model_lists eventlog"
-        " attempts engine turns chat api drain housekeeping"
+        " attempts engine turns chat approvals tools api drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -62,17 +71,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # (path, what it imports inside a function): an optional extra, or a heavy library needed once.
 MAY_IMPORT_INSIDE: tuple[Place, ...] = (
+    ("lite_llm_chat/app.py", "tools.mcp_client"),
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
 )
 
 # (path, function): what one answer's defect may do to the tasks that all answers need. A provider's
-# stream needs no fence: the engine looks at its task's outcome (decision 0014).
+# stream needs no fence: the engine looks at its task's outcome (decision 0014). A tool's server
+# may raise whatever its library does: a failed result, and the connection is made anew.
 FENCES: tuple[Place, ...] = (
     ("lite_llm_chat/eventlog.py", "EventLog._flush"),
     ("lite_llm_chat/eventlog.py", "EventLog._give_up"),
     ("lite_llm_chat/store/database.py", "_attempt"),
+    ("lite_llm_chat/tools/mcp_client.py", "Connection.serve"),
+    ("lite_llm_chat/tools/mcp_client.py", "Connection.call"),
 )
 
 HOMES: dict[str, tuple[str, ...]] = {
@@ -83,6 +96,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": _ours("store"),
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
+    "mcp": _ours("tools.mcp_client"),
+    "jsonschema": _ours("tools.mcp_client"),
+    "httpx2": _ours("tools.mcp_client"),
     "httptools": _ours("providers.http1 web"),
 }
 
