@@ -21,7 +21,7 @@ from typing import Literal
 
 from . import turns
 from .catalog import Catalog, Choice
-from .domain import LIVE, Generation, Message, Model, Options, Ticket, Tool
+from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, NotFound, Unavailable
 from .eventlog import EventLog
@@ -29,7 +29,7 @@ from .providers.base import Provider, Readiness
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
 from .tail import Tail
-from .turns import NO_TOOLS, Ask, GenerationActive, Opening, Rules, Wish
+from .turns import Ask, GenerationActive, Opening, Rules, Wish
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
@@ -70,15 +70,13 @@ class Chat:
         engine: Engine,
         providers: tuple[Catalog, Mapping[str, Provider]],
         stamps: Stamps,
-        *,
-        tools: Callable[[], tuple[Tool, ...]] = NO_TOOLS.tools,
     ) -> None:
         self._db = database
         self._log = eventlog
         self._engine = engine
         self._catalog, self._providers = providers
         self._stamps = stamps
-        self.rules = Rules(self._catalog, self._require, self._ignored, tools)
+        self.rules = Rules(self._catalog, self._require, self._ignored, engine.tools)
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()

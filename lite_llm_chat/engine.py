@@ -84,6 +84,7 @@ class Engine:
     ) -> None:
         self._log = eventlog
         self._policy = policy
+        self.tools = toolbox.tools
         self._rounds = Rounds(eventlog, Attempts(eventlog, policy), toolbox, policy.most_rounds)
         self._advice = advice
         self._runs: dict[str, _Running] = {}

@@ -39,10 +39,9 @@ from .store import files, generations, idempotency, messages, sessions
 from .store.database import Connection
 from .store.idempotency import Once
 from .store.messages import Place
-from .tools.base import NoTools, Wanted, chosen, vain
+from .tools.base import Wanted, chosen, vain
 from .transcript import match_transcript, require_question, title_of
 
-NO_TOOLS = NoTools()
 CONTINUABLE = ("interrupted", "cancelled", "failed")
 
 
@@ -104,7 +103,7 @@ class Rules:
     catalog: Catalog
     require: Callable[[str], None]
     ignored: Callable[[Choice, Options], tuple[str, ...]]
-    tools: Callable[[], tuple[Tool, ...]] = NO_TOOLS.tools
+    tools: Callable[[], tuple[Tool, ...]]
 
 
 @dataclass(frozen=True, slots=True)

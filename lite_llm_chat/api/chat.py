@@ -37,6 +37,7 @@ def _wish(asked: AnswerIn, route: str, key: str | None) -> Wish:
         system_prompt=asked.system_prompt,
         warnings=tuple(asked.unknown()),
         once=once(route, key, asked),
+        server_tools=asked.server_tools_wanted(),
     )
 
 

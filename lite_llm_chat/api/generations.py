@@ -34,8 +34,13 @@ STREAM: dict[int | str, dict[str, object]] = {
 @router.get("/generations/{generation_id}", responses=responses(404, 422, 503))
 async def get_generation(parts: PartsDep, generation_id: GenerationId) -> GenerationOut:
     """How an answer stands: status, usage, timings, and what went wrong if anything did."""
-    generation = await parts.chat.generation(generation_id)
-    return GenerationOut.of(generation, parts.chat.check_cursor(generation, 0))
+    return await shown(parts, await parts.chat.generation(generation_id))
+
+
+async def shown(parts: Parts, generation: Generation) -> GenerationOut:
+    """As it stands, with the calls that wait for a person."""
+    calls = await parts.approvals.open_calls(generation)
+    return GenerationOut.of(generation, parts.chat.check_cursor(generation, 0), calls)
 
 
 @router.get("/generations/{generation_id}/events", response_class=Response, responses=STREAM)
@@ -80,7 +85,7 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
     """Stop an answer. What was said is kept; the provider's connection is closed. One that has
     ended already is reported as it ended."""
     generation = await parts.chat.cancel(generation_id)
-    body = GenerationOut.of(generation, parts.chat.check_cursor(generation, 0))
+    body = await shown(parts, generation)
     status = 202 if generation.status in LIVE else 200
     return JSONResponse(body.model_dump(mode="json"), status)
 

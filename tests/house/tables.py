@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # (path, what it imports inside a function): an optional extra, or a heavy library needed once.
 MAY_IMPORT_INSIDE: tuple[Place, ...] = (
-    ("lite_llm_chat/app.py", "tools.mcp_client"),
+    ("lite_llm_chat/app.py", "lite_llm_chat.tools.mcp_client"),
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
@@ -98,6 +98,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohappyeyeballs": _ours("providers.pool"),
     "mcp": _ours("tools.mcp_client"),
     "jsonschema": _ours("tools.mcp_client"),
+    "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
     "httptools": _ours("providers.http1 web"),
 }
