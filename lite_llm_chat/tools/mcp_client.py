@@ -66,8 +66,8 @@ class Connection:
         self.listed = False  # True once the server has said what it has
         self._client: Client | None = None
         self._up = asyncio.Event()
-        self._bell = asyncio.Event()  # its tools changed, or it is lost
-        self._lost = False
+        self._bell = asyncio.Event()  # an older server says that its tools changed
+        self._timer: asyncio.Timeout | None = None  # set off, it ends the connection
         self._secrets = [
             one
             for one in (*server.env.values(), *server.headers.values())
@@ -83,7 +83,7 @@ class Connection:
                 async with asyncio.timeout(CONNECT_S) as timer, self._connected() as client:
                     await self._learn(client)
                     timer.reschedule(None)
-                    self._client, self._lost = client, False
+                    self._client, self._timer = client, timer
                     self._up.set()
                     pause_s = first_s
                     log.info("tools of %s: %d", self.name, len(self.known))
@@ -91,7 +91,7 @@ class Connection:
             except Exception as error:
                 log.warning("tools of %s: no connection (%s)", self.name, _kinds(error))
             finally:
-                self._client = None
+                self._client = self._timer = None
                 self._up.clear()
             await asyncio.sleep(pause_s)
             pause_s = min(longest_s, pause_s * 2)
@@ -120,8 +120,11 @@ class Connection:
         return ToolResult(call.id, self._shown(_text(result)), failed=result.is_error)
 
     def _lose(self) -> None:
-        self._lost = True
-        self._bell.set()
+        """Have the connection made anew; until then nobody is sent anything."""
+        self._up.clear()
+        if self._timer is not None:
+            timer, self._timer = self._timer, None
+            timer.reschedule(asyncio.get_running_loop().time())
 
     def _shown(self, text: str) -> str:
         """A text of the server's, without what is secret and no longer than it may be."""
@@ -163,16 +166,16 @@ class Connection:
                 async for _ in changes:
                     await self._learn(client)
                 return
-        while not self._lost:  # an older server, which speaks without being asked
+        while True:  # an older server, which speaks without being asked
             rang = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(PING_S):
                     await self._bell.wait()
                     rang = True
             self._bell.clear()
-            if rang and not self._lost:
+            if rang:
                 await self._learn(client)
-            elif not rang:
+            else:
                 await client.send_ping()
 
     async def _learn(self, client: Client) -> None:

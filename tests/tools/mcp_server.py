@@ -59,7 +59,7 @@ def server(folder: Path) -> MCPServer:
     async def grow(context: Context) -> str:
         """One more tool."""
         made.add_tool(lambda: "new", name="fresh", description="It was not there before.")
-        await context.session.send_tool_list_changed()
+        await context.notify_tools_changed()
         return "grown"
 
     return made
