@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from lite_llm_chat.domain import ToolCall
 from lite_llm_chat.domain import Seal as SealPart
+from lite_llm_chat.domain import ToolCall
 from tests.conftest import Product
 
 from .caller import Caller
