@@ -67,7 +67,7 @@ def test_a_name_wins_then_the_strictest_pattern_then_the_default(
 
 def test_a_file_that_is_not_there_is_no_fault_unless_somebody_named_it(tmp_path: Path) -> None:
     assert read(tmp_path / "tools.toml", required=False) == {}
-    with pytest.raises(StartupError, match="tools.toml of TOOLS_FILE is not there"):
+    with pytest.raises(StartupError, match=r"tools\.toml of TOOLS_FILE is not there"):
         read(tmp_path / "tools.toml", required=True)
 
 
@@ -81,8 +81,10 @@ def test_a_file_that_is_not_there_is_no_fault_unless_somebody_named_it(tmp_path:
         ),
         (
             "[servers.a]\nargs = []\n",
-            "tools.toml, line 1: server a: give it a command to start or a url to call, one of"
-            " them",
+            (
+                "tools.toml, line 1: server a: give it a command to start or a url to call, one of"
+                " them"
+            ),
         ),
         (
             "[servers.a]\ncommand = 'x'\n\n[servers.b]\nurl = 'ftp://x'\n",
