@@ -82,7 +82,7 @@ def _rounds(prompt: Prompt) -> int:
 
 def _calls(prompt: Prompt) -> list[ToolCall]:
     number = _rounds(prompt)
-    found = []
+    found: list[ToolCall] = []
     for line in _question(prompt).content.splitlines():
         word, name, arguments = (*line.split(" ", 2), "", "")[:3]
         again = word == "always" and prompt.options.tool_choice != "none"
@@ -92,7 +92,7 @@ def _calls(prompt: Prompt) -> list[ToolCall]:
 
 
 def _said(prompt: Prompt) -> str:
-    results = []
+    results: list[str] = []
     for turn in reversed(prompt.turns):
         if turn.role != "tool":
             break
