@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -106,7 +105,3 @@ def results(events: list[tuple[str, Any]]) -> list[tuple[str, str, bool]]:
     """Of some events, what tools gave."""
     found = [data for name, data in events if name == "tool_result"]
     return [(one["id"], one["content"], one["failed"]) for one in found]
-
-
-def dumped(value: object) -> str:
-    return json.dumps(value)
