@@ -26,12 +26,14 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from . import fallbacks, housekeeping, prices, stamps
+from .api import approvals as approval_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
+from .approvals import Approvals
 from .asides import Asides
 from .attempts import Policy
 from .catalog import Catalog
@@ -51,6 +53,8 @@ from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
 from .summaries import Summaries
+from .tools.base import NoTools, Toolbox
+from .tools.config import read as read_servers
 
 TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
@@ -104,7 +108,15 @@ def application() -> Application:
 
 def _api() -> APIRouter:
     api = APIRouter()
-    for module in (catalog_routes, sessions, chat_routes, generations, usage, files):
+    for module in (
+        catalog_routes,
+        sessions,
+        chat_routes,
+        generations,
+        approval_routes,
+        usage,
+        files,
+    ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
     return api
@@ -138,7 +150,8 @@ class _Lifespan:
                 stack.push_async_callback(local.close)
             catalog = _catalog(settings, providers)
             costs = prices.Prices(_own_prices(settings), catalog.answering)
-            engine = Engine(eventlog, _policy(settings), catalog.advice)
+            toolbox = await _toolbox(settings, stack)
+            engine = Engine(eventlog, _policy(settings), catalog.advice, toolbox)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
             if settings.summarize_dropped:
@@ -148,8 +161,9 @@ class _Lifespan:
             lifetime_s = settings.model_list_minutes * 60
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
-            await _recover(database)
-            app.state.parts = _parts(settings, chat, lists, (database, costs))
+            approvals = Approvals(database, eventlog, engine, providers)
+            await _recover(database, approvals, chat)
+            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs))
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -161,13 +175,35 @@ class _Lifespan:
             yield
 
 
-async def _recover(database: Database) -> None:
+async def _recover(database: Database, approvals: Approvals, chat: Chat) -> None:
     try:
         recovered = await housekeeping.recover(database, stamps.now())
+        waiting = await approvals.resume(chat.rules, stamps.now)
     except LiteError as error:
         raise StartupError(error.detail) from error
     if recovered:
         log.warning("answers cut by the last stop, now marked so: %d", recovered)
+    if waiting:
+        log.info("answers that wait for a person, as before the last stop: %d", waiting)
+
+
+async def _toolbox(settings: Settings, stack: AsyncExitStack) -> Toolbox:
+    """The tools of this server. They connect in the background."""
+    usual = Settings.model_fields["tools_file"].default
+    servers = read_servers(Path(settings.tools_file), required=settings.tools_file != usual)
+    if not servers:
+        return NoTools()
+    try:
+        from .tools.mcp_client import McpTools
+    except ModuleNotFoundError as missing:
+        raise StartupError(
+            f"{settings.tools_file} names servers, and the package {missing.name!r} for them is"
+            " missing: pip install -r requirement-mcp.txt"
+        ) from None
+    toolbox = McpTools(servers)
+    toolbox.start()
+    stack.push_async_callback(toolbox.close)
+    return toolbox
 
 
 def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
@@ -241,6 +277,7 @@ def _policy(settings: Settings) -> Policy:
         retries=settings.upstream_retries,
         retry_window_s=settings.upstream_retry_seconds,
         most_answers=settings.max_live_answers,
+        most_rounds=settings.max_tool_rounds,
     )
 
 
@@ -263,11 +300,15 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 
 
 def _parts(
-    settings: Settings, chat: Chat, lists: ModelLists, kept: tuple[Database, prices.Prices]
+    settings: Settings,
+    heart: tuple[Chat, Approvals, ModelLists],
+    kept: tuple[Database, prices.Prices],
 ) -> Parts:
+    chat, approvals, lists = heart
     database, costs = kept
     return Parts(
         chat=chat,
+        approvals=approvals,
         model_lists=lists,
         database=database,
         prices=costs,

@@ -55,6 +55,7 @@ class Policy:
     retries: int = 2
     retry_window_s: float = 30.0
     most_answers: int = 2000
+    most_rounds: int = 8  # how often tools of this server are run for one answer
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
 
@@ -173,7 +174,7 @@ class Attempts:
         """One request to the vendor, drawn to its end: every piece to the log. A piece sets the
         idle timer anew, but at most once a second: a timer for each piece is dear."""
         loop, idle_s = asyncio.get_running_loop(), self._policy.idle_s
-        total_end = run.started_at + self._policy.total_s
+        total_end = self.end_of(run)
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
         run.begun, run.draft = False, run.fresh_draft()
@@ -229,6 +230,8 @@ class Attempts:
         self._announce(run)
         run.said += len(_text(piece).encode())
         self._log.append(run.generation.id, piece)
+        if run.heard is not None:
+            run.heard.append(piece)
 
     def _announce(self, run: Run) -> None:
         """Say who answers, before anything that it says."""
@@ -241,15 +244,23 @@ class Attempts:
         for piece in run.draft.let_go(text) if run.draft else ():
             self._say(run, piece)
 
+    def end_of(self, run: Run) -> float:
+        """The moment, by the loop's clock, at which an answer is cut."""
+        return run.started_at + run.waited_s + self._policy.total_s
+
+    def past_end(self, run: Run) -> UpstreamError:
+        """What an answer is cut with at that moment."""
+        return UpstreamError(
+            f"{run.provider.id} was still answering after {self._policy.total_s:g} s, so the answer"
+            " was cut: raise TOTAL_TIMEOUT_SECONDS if that is too early",
+            code="upstream_timeout",
+            status=504,
+        )
+
     def _late(self, run: Run, *, past_total: bool) -> UpstreamError:
         who = run.provider.id
         if past_total:
-            return UpstreamError(
-                f"{who} was still answering after {self._policy.total_s:g} s, so the answer was"
-                " cut: raise TOTAL_TIMEOUT_SECONDS if that is too early",
-                code="upstream_timeout",
-                status=504,
-            )
+            return self.past_end(run)
         silence = "sent nothing more in the middle of its answer" if run.begun else "said nothing"
         return UpstreamError(
             f"{who} {silence} for too long: continue the answer or ask again",

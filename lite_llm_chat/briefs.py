@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from . import context, forms
 from .catalog import Catalog, Choice
-from .domain import Message, Options, Prompt, Turn
+from .domain import Message, Options, Prompt, Tool, Turn
 from .errors import Invalid
 from .prompts import LeftOut, beginning_of, turns_of
 
@@ -27,25 +27,28 @@ SUMMED_UP = "What was said before, summed up because it no longer fits: "
 class Rules:
     """What the transactions need to know of the providers: who serves a name, whether any of some
     providers can answer (raises if not), which options one has no use for, in a request that goes
-    on from a text or not, and which forms of a text it keeps to itself. `sums_up`: what is left out
-    is summed up."""
+    on from a text or not, and which forms of a text it keeps to itself; and which tools this server
+    has now. `sums_up`: what is left out is summed up."""
 
     catalog: Catalog
     require: Callable[[Sequence[str]], None]
     ignored: Callable[[Choice, Options, bool], tuple[str, ...]]
     formats: Callable[[Choice], frozenset[str]]
+    tools: Callable[[], tuple[Tool, ...]]
     sums_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
     """What is to be asked, of whomever: a branch, oldest first, the cut answer that is gone on
-    with, and the summaries of its beginnings by the message that they go up to."""
+    with, the summaries of its beginnings by the message that they go up to, and the tools of this
+    server that may be called."""
 
     history: Sequence[Message]
     system_prompt: str | None = None
     begun: Message | None = None
     summaries: Mapping[int, str] | None = None
+    tools: tuple[Tool, ...] = ()
 
 
 class Briefed(NamedTuple):
@@ -71,7 +74,8 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     if left_out is not None and left_out.before:
         kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
     sent = replace(options, response_format=form)
-    prompt = Prompt(choice.served, kept, sent, prefix, options.tools or ())
+    ours = () if choice.tools is False else brief.tools
+    prompt = Prompt(choice.served, kept, sent, prefix, (*(options.tools or ()), *ours))
     return Briefed(prompt, tuple(_warnings(choice, rules, prompt, left_out)), left_out)
 
 

@@ -27,7 +27,7 @@ class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
     vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` a
     bound of ours for the prompt (None: none), `window` and `most_output` the model's own limits, 0
-    where they are not known."""
+    where they are not known; `tools` whether it can call any (None: nobody here knows)."""
 
     provider: str
     model: str
@@ -36,6 +36,7 @@ class Choice:
     max_prompt_tokens: int | None = None
     window: int = 0
     most_output: int = 0
+    tools: bool | None = None
 
 
 EVERYBODY = "*"  # whose list is for all that have none of their own
@@ -132,6 +133,7 @@ class Catalog:
             row.max_prompt_tokens,
             row.context_length,
             row.max_output_tokens,
+            row.tools,
         )
 
     def fall_back(self, lists: Mapping[str, Sequence[str]]) -> None:

@@ -82,7 +82,7 @@ class Chat:
         self._catalog, self._providers = providers
         self._stamps = stamps
         self._summaries: Summaries | None = None
-        self._rules = Rules(self._catalog, self._require, self._ignored, self._formats)
+        self.rules = Rules(self._catalog, self._require, self._ignored, self._formats, engine.tools)
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
@@ -90,7 +90,7 @@ class Chat:
     def sum_up(self, summaries: Summaries) -> None:
         """From now on what no longer fits a window is summed up."""
         self._summaries = summaries
-        self._rules = replace(self._rules, sums_up=True)
+        self.rules = replace(self.rules, sums_up=True)
 
     def choose(
         self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
@@ -131,7 +131,7 @@ class Chat:
         forms.check(ask.wish.options.response_format)
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
-            return turns.open_question(conn, ask, self._rules, generation_id, at)
+            return turns.open_question(conn, ask, self.rules, generation_id, at)
 
         return await self._make_room(work, on_active)
 
@@ -142,7 +142,7 @@ class Chat:
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
-            return turns.open_regeneration(conn, message_id, wish, self._rules, stamp)
+            return turns.open_regeneration(conn, message_id, wish, self.rules, stamp)
 
         return await self._make_room(work, on_active)
 
@@ -154,7 +154,7 @@ class Chat:
 
         def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
             stamp = (generation_id, at)
-            return turns.open_continuation(conn, message_id, wish, self._rules, stamp)
+            return turns.open_continuation(conn, message_id, wish, self.rules, stamp)
 
         return await self._make_room(work, on_active)
 

@@ -87,6 +87,13 @@ class Settings(_Sources):
         description="What no longer fits a model's window is summed up by that model for the next"
         " turns",
     )
+    tools_file: str = Field(
+        "./tools.toml",
+        description="MCP servers whose tools models may use: a TOML file, which may be absent",
+    )
+    max_tool_rounds: int = Field(
+        8, ge=1, le=100, description="How often tools of this server are run for one answer"
+    )
 
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest JSON request body, bytes")
     max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")

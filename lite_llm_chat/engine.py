@@ -4,30 +4,34 @@
                              │ ends, fails, or is cancelled
                           closing ── end ──▶ event log          (never cancelled: it may be writing)
 
-A generation is two tasks, one after the other. The spring draws from the provider and may be
-cancelled at any await: that closes the connection to the vendor. When it is done the closing
-decides what happened and ends the log, exactly once. Whatever goes wrong in a provider, even a
-defect, becomes an Ended event with a sentence and a code.
+A generation is two tasks, one after the other. The spring draws from the provider, in rounds if it
+calls tools of this server, and may be cancelled at any await: that closes the connection to the
+vendor. When it is done the closing decides what happened and ends the log, exactly once. Whatever
+goes wrong in a provider, even a defect, becomes an Ended event with a sentence and a code. An
+answer that waits for a person when the server stops has no end: the next process goes on with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from .attempts import Attempts, Policy
-from .domain import Ended, Fault, Generation, Prompt
+from .domain import ApprovalState, Ended, Fault, Finish, Generation, Prompt
 from .errors import LiteError
 from .eventlog import EventLog
 from .providers.base import Provider
 from .rest import Resting
+from .rounds import Half, Parked, Rounds
 from .run import Other, Run
+from .tools.base import NoTools, Toolbox
 
+NO_TOOLS = NoTools()
 LAST_WRITE_S = 1.0  # for the ends of what was interrupted at shutdown
 
 log = logging.getLogger("lite_llm_chat.engine")
@@ -79,10 +83,18 @@ class Engine:
     """Starts, stops and drains generations. `advice` gives what a failure's sentence ends with,
     for people who have to mend it; "" for nothing."""
 
-    def __init__(self, eventlog: EventLog, policy: Policy, advice: Advice = _none) -> None:
+    def __init__(
+        self,
+        eventlog: EventLog,
+        policy: Policy,
+        advice: Advice = _none,
+        toolbox: Toolbox = NO_TOOLS,
+    ) -> None:
         self._log = eventlog
         self._policy = policy
+        self.tools = toolbox.tools
         self._attempts = Attempts(eventlog, policy)
+        self._rounds = Rounds(eventlog, self._attempts, toolbox, policy.most_rounds)
         self._advice = advice
         self._runs: dict[str, _Running] = {}
         self._hurry = asyncio.Event()
@@ -108,11 +120,20 @@ class Engine:
         if running := self._runs.get(generation.id):
             running.generation = generation
             return
-        loop = asyncio.get_running_loop()
-        run = _Running(generation, prompt, provider, loop.time(), others)
-        run.spring = loop.create_task(self._draw(run), name=f"spring-{generation.id}")
-        run.spring.add_done_callback(partial(self._close, run))
-        self._runs[generation.id] = run
+        run = _Running(generation, prompt, provider, asyncio.get_running_loop().time(), others)
+        self._spring(run, self._rounds.draw(run))
+
+    def go_on(self, half: Half, prompt: Prompt, provider: Provider) -> None:
+        """Go on with an answer that an earlier process left waiting for a person. The log must be
+        reopened; `prompt` is what was asked first."""
+        run = _Running(half.generation, prompt, provider, asyncio.get_running_loop().time())
+        self._spring(run, self._rounds.go_on(run, half))
+
+    async def decide(self, generation_id: str, call_id: str, state: ApprovalState) -> bool:
+        """A person has decided about a call; True once that is on disk. False if that call does
+        not wait for one (any more)."""
+        decided = self._rounds.decide(generation_id, call_id, state)
+        return decided and await self._log.settled(generation_id)
 
     def cancel(self, generation_id: str, reason: Stop = "cancelled") -> bool:
         """Close the source of a running generation; False if it does not run (any more). What
@@ -138,6 +159,7 @@ class Engine:
         """Let what runs finish within some seconds (`hurry` cuts the wait), interrupt the rest,
         and return when every end is stored, or the disk has refused it for LAST_WRITE_S."""
         self.draining = True
+        self._rounds.park()
         if not self._runs:
             return
         with suppress(TimeoutError):
@@ -164,14 +186,27 @@ class Engine:
 
     # ── one generation ────────────────────────────────────────────────────────────────────
 
+    def _spring(self, run: _Running, drawing: Coroutine[Any, Any, Finish]) -> None:
+        loop = asyncio.get_running_loop()
+        run.spring = loop.create_task(self._draw(run, drawing), name=f"spring-{run.generation.id}")
+        run.spring.add_done_callback(partial(self._close, run))
+        self._runs[run.generation.id] = run
+
     def _close(self, run: _Running, spring: asyncio.Task[Ended]) -> None:
+        if not spring.cancelled() and isinstance(spring.exception(), Parked):
+            self._log.release(run.generation.id)
+            self._let_out(run)
+            return
         ending = self._end(run, _counted(run, self._verdict(run, spring)))
         run.closing = spring.get_loop().create_task(ending, name=f"close-{run.generation.id}")
 
     async def _end(self, run: _Running, ended: Ended) -> None:
         await self._log.end(run.generation.id, ended)
-        del self._runs[run.generation.id]
+        self._let_out(run)
         self._report(run, ended)
+
+    def _let_out(self, run: _Running) -> None:
+        del self._runs[run.generation.id]
         if self.draining and not self._runs:
             self._hurry.set()
             self._idle.set()
@@ -191,8 +226,8 @@ class Engine:
         log.error("generation %s failed by a defect", run.generation.id, exc_info=error)
         return Ended("failed", fault=DEFECT)
 
-    async def _draw(self, run: _Running) -> Ended:
-        finish = await self._attempts.draw(run)
+    async def _draw(self, run: _Running, drawing: Coroutine[Any, Any, Finish]) -> Ended:
+        finish = await drawing
         return Ended(
             "completed",
             finish_reason=finish.reason,

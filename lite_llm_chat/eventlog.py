@@ -26,13 +26,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import ceil
 from typing import NamedTuple
 
-from .domain import Body, Ended, Event, Fault, Inner
+from .domain import Ended, Event, Fault, Inner
 from .errors import RuleBroken, StorageUnavailable
 from .livelog import LiveLog, Reader
 from .store import generations as rows
@@ -63,6 +63,7 @@ class _Part(NamedTuple):
     events: list[Event]
     begins_at: datetime | None
     ending: rows.Ending | None
+    waiting: bool | None  # whether a person has to decide now; None: as before
     opening: int  # events that are still being committed, by a transaction before this one
 
 
@@ -122,6 +123,13 @@ class EventLog:
         if live.pending or live.ending is not None:
             self._mark(live, urgent=True)
 
+    def reopen(self, generation_id: str, last_seq: int, open_calls: Iterable[str]) -> None:
+        """Go on with a log that an earlier process left waiting for a person."""
+        self._live[generation_id] = live = LiveLog(generation_id)
+        live.seq = live.numbered = last_seq
+        live.begun = True
+        live.open_calls.update(open_calls)
+
     def runs(self, generation_id: str) -> bool:
         """Whether a log is reserved or running."""
         return generation_id in self._live
@@ -147,6 +155,16 @@ class EventLog:
         self._resting.append(rest)
         self._work.set()
         await rest
+
+    async def settled(self, generation_id: str) -> bool:
+        """Return once all that was appended before is on disk; False if the log runs no more
+        and that is not sure."""
+        live = self._live.get(generation_id)
+        if live is None:
+            return False
+        if live.pending:
+            self._mark(live, urgent=True)
+        return await live.settled()
 
     async def end(self, generation_id: str, ended: Ended) -> None:
         """Commit what waits and the last event; returns when they are on disk. A second end is
@@ -234,7 +252,8 @@ class EventLog:
                 live.taken = True
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins
-            parts.append(_Part(live, events, now if begins else None, ending, live.opening))
+            begins_at = now if begins else None
+            parts.append(_Part(live, events, begins_at, ending, live.waiting(), live.opening))
         if not self._dirty and not self._resting:
             self._work.clear()
         self._hurry.clear()  # an urgent log is a dirty one: both ways take all of them
@@ -256,7 +275,8 @@ class EventLog:
                 await self._give_up(part.live, fenced=isinstance(cause, RuleBroken))
             return
         for part in stored:
-            last = [] if part.ending is None else [_last_event(part.ending)]
+            ending = part.ending
+            last = [] if ending is None else [Event(part.live.id, ending.seq, ending.ended)]
             self._publish(part.live, [*part.events, *last])
 
     def _publish(self, live: LiveLog, committed: Sequence[Event]) -> None:
@@ -286,10 +306,7 @@ class EventLog:
             if events:
                 rows.append(conn, events)
             for part in stored:
-                if part.begins_at is not None:
-                    rows.begin(conn, part.live.id, part.begins_at)
-                if part.ending is not None:
-                    rows.end(conn, part.ending)
+                rows.stand(conn, part.live.id, part.begins_at, part.ending, waiting=part.waiting)
             return stored
 
         while True:
@@ -375,8 +392,3 @@ async def _rung(bell: asyncio.Event, within_s: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _last_event(ending: rows.Ending) -> Event:
-    body: Body = ending.ended
-    return Event(ending.generation_id, ending.seq, body)

@@ -1,6 +1,6 @@
 """What is done beside the conversations: once after a crash, and now and then.
 
-recover ─▶ what an earlier process left running has an end
+recover ─▶ what an earlier process left running has an end, unless it waits for a person
 tidy    ─▶ old logs and old idempotency keys are gone; every text stays
 """
 
@@ -17,10 +17,13 @@ PRUNE_GROUP = 100  # logs that are dropped in one transaction
 
 
 async def recover(database: Database, at: datetime) -> int:
-    """End what an earlier process left running; how many there were. Before listening."""
+    """End what an earlier process left running; how many there were. What waits for a person is
+    left as it is, unless it was to be stopped. Before listening."""
 
     def work(conn: Connection) -> int:
-        live = generations.all_live(conn)
+        live = [
+            one for one in generations.all_live(conn) if not one.waiting or one.cancel_requested
+        ]
         for generation in live:
             ended = STOPPED["cancelled" if generation.cancel_requested else "shutdown"]
             generations.end_now(conn, generation.id, ended, at)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from .domain import Ended, Event, Inner, Reasoning, Text, ToolCall, ToolResult
+from .domain import Approval, Ended, Event, Inner, Reasoning, Text, ToolCall, ToolResult
 
 MEMORY_LIMIT = 256 * 1024  # characters that readers are served from
 EVENT_CHARS = 16 * 1024  # characters of one event: what a reader must be given in one go
@@ -23,6 +23,7 @@ class LiveLog:
     """One running log: what waits to be committed, and the newest of what was."""
 
     __slots__ = (
+        "_decided",
         "_early",
         "_waiting",
         "begun",
@@ -31,6 +32,7 @@ class LiveLog:
         "memory",
         "memory_size",
         "numbered",
+        "open_calls",
         "opening",
         "over",
         "pending",
@@ -53,6 +55,8 @@ class LiveLog:
         self.memory: list[Event] = []  # contiguous, up to and including `seq`
         self.memory_size = 0
         self.readers = 0
+        self.open_calls: set[str] = set()  # calls that wait for a person
+        self._decided = False  # True if one of them came or went since the last `take`
         self._early: Sequence[Event] = ()  # committed, but what comes before was not told of yet
         self._waiting: list[asyncio.Future[bool]] = []  # readers, until the next publication
         self.over = False  # True once the end is committed, or the log was given up
@@ -61,6 +65,11 @@ class LiveLog:
         self.pending_size += _size(body)
         if not isinstance(body, Text | Reasoning):
             self.pending.append(body)
+            if isinstance(body, Approval):
+                self._decided = True
+                (self.open_calls.add if body.state == "asked" else self.open_calls.discard)(
+                    body.call_id
+                )
             return
         kind, last = type(body), self.pending[-1] if self.pending else None
         if type(last) is tuple and last[0] is kind:
@@ -84,6 +93,12 @@ class LiveLog:
         self.pending, self.pending_size = [], 0
         first, self.numbered = self.numbered + 1, self.numbered + len(merged)
         return [Event(self.id, seq, body) for seq, body in enumerate(merged, start=first)]
+
+    def waiting(self) -> bool | None:
+        """Whether a person has to decide, if what was just taken changes that; None: it does
+        not."""
+        changed, self._decided = self._decided, False
+        return bool(self.open_calls) if changed else None
 
     def since(self, after: int) -> Sequence[Event] | None:
         """The committed events after a number, a page of them at most, or None if memory does not
@@ -133,6 +148,17 @@ class LiveLog:
             news: asyncio.Future[bool] = loop.create_future()
             self.tell(news)
             await news
+
+    async def settled(self) -> bool:
+        """Return True once nothing waits for the disk, False if the log is over before that."""
+        loop = asyncio.get_running_loop()
+        while waits := bool(self.pending) or self.seq < self.numbered:
+            if self.over:
+                break
+            news: asyncio.Future[bool] = loop.create_future()
+            self.tell(news)
+            await news
+        return not waits
 
     def hush(self, news: asyncio.Future[bool]) -> None:
         """Tell one who waits that nothing came."""

@@ -71,6 +71,20 @@ def split_rounds(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
     return rounds
 
 
+def turns_of_parts(parts: Sequence[Part]) -> list[Turn]:
+    """What was said and carried out so far in an answer that is not over."""
+    rounds = split_rounds(parts)
+    return _with_results([turn for one in rounds for turn in _round(one)])
+
+
+def closed(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """An answer that goes on: calls that nothing has a result for were not carried out, and will
+    not be."""
+    done = {part.call_id for part in parts if isinstance(part, ToolResult)}
+    calls = [part.id for part in parts if isinstance(part, ToolCall) and part.id not in done]
+    return (*parts, *(ToolResult(call_id, NO_RESULT, failed=True) for call_id in calls))
+
+
 def _turns(message: Message) -> Iterator[Turn]:
     if message.role != "assistant":
         pictures = tuple(

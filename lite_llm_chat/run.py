@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .domain import Generation, Prompt, Rerouted, ResponseFormat, Usage
+from .domain import Generation, Part, Prompt, Rerouted, ResponseFormat, Usage
 from .domain.tally import tokens
 from .drafts import Draft
 from .providers.base import Provider
@@ -50,6 +50,8 @@ class Run:
     rerouted: Rerouted | None = None  # who is asked instead …
     announced: bool = False  # … and whether the log says so
     warnings: list[str] = field(default_factory=list)  # that the making brings
+    heard: list[Part] | None = None  # what is said, where somebody needs it in the end
+    waited_s: float = 0.0  # for a person, which counts for no limit
     spent: Usage | None = None  # of all requests for a text that had not its form
 
     @property

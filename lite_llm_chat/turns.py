@@ -24,6 +24,7 @@ from .domain import (
     Event,
     Generation,
     Message,
+    Offer,
     Options,
     Part,
     Prompt,
@@ -31,13 +32,15 @@ from .domain import (
     Session,
     Started,
     Ticket,
+    Tool,
 )
 from .errors import Conflict, Invalid
-from .prompts import LeftOut, parts_of
+from .prompts import LeftOut, closed, parts_of
 from .store import files, generations, idempotency, messages, sessions, summaries
 from .store.database import Connection
 from .store.idempotency import Once
 from .store.messages import Place
+from .tools.base import Wanted, chosen, vain
 from .transcript import match_transcript, require_question, title_of
 
 CONTINUABLE = ("interrupted", "cancelled", "failed")
@@ -70,6 +73,7 @@ class Wish:
     warnings: tuple[str, ...] = ()
     once: Once | None = None
     fallback: tuple[str, ...] | None = None  # `provider/model`, in their order; None: as usual
+    server_tools: Wanted = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class _Plan:
     choice: Choice
     others: tuple[Choice, ...]
     options: Options
+    tools: tuple[Tool, ...]  # of this server
     generation_id: str
     at: datetime
 
@@ -200,7 +205,16 @@ def _plan(
         choice = rules.catalog.choose(wish.turn_provider, wish.turn_model, home)
     others = rules.catalog.others(choice, wish.fallback)
     rules.require([choice.provider, *(other.provider for other in others)])
-    return _Plan(wish, own, choice, others, _options(wish, choice), generation_id, at)
+    return _Plan(
+        wish,
+        own,
+        choice,
+        others,
+        _options(wish, choice),
+        _server_tools(wish, rules),
+        generation_id,
+        at,
+    )
 
 
 def _options(wish: Wish, choice: Choice) -> Options:
@@ -208,6 +222,23 @@ def _options(wish: Wish, choice: Choice) -> Options:
     if wish.options.thinking is None and wish.options.effort is None:
         return replace(wish.options, thinking=choice.thinking)
     return wish.options
+
+
+def _server_tools(wish: Wish, rules: Rules) -> tuple[Tool, ...]:
+    """Which of this server's tools may be called. Raises Invalid `tool_name_taken`."""
+    there = rules.tools()
+    if not there:
+        return ()
+    tools = chosen(there, wish.server_tools)
+    names = {tool.name for tool in tools}
+    for theirs in wish.options.tools or ():
+        if theirs.name in names:
+            raise Invalid(
+                f"this server has a tool {theirs.name!r} of its own: give yours another name, or"
+                " leave that one out with server_tools",
+                code="tool_name_taken",
+            )
+    return tools
 
 
 def _require_idle(conn: Connection, session_id: int) -> None:
@@ -258,9 +289,13 @@ def _open(
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
     known = summaries.known(conn, parent.session_id) if rules.sums_up else None
-    brief = Brief(history, plan.wish.system_prompt, begun, known)
+    brief = Brief(history, plan.wish.system_prompt, begun, known, plan.tools)
     prompt, about, left_out = briefed(brief, plan.choice, plan.options, rules)
-    warnings = (*plan.wish.warnings, *about)
+    vainly = tuple(
+        f"server_tools: no tool of this server is called {name}"
+        for name in vain(rules.tools(), plan.wish.server_tools)
+    )
+    warnings = (*plan.wish.warnings, *about, *vainly)
     generation = Generation(
         plan.generation_id,
         parent.session_id,
@@ -272,10 +307,10 @@ def _open(
         at,
         warnings,
     )
-    started = Started(
-        parent.session_id, answer.id, plan.choice.provider, plan.choice.model, warnings
-    )
-    begins = () if begun is None else parts_of(begun)
+    provider, model = plan.choice.provider, plan.choice.model
+    offer = _offer(plan)
+    started = Started(parent.session_id, answer.id, provider, model, warnings, offer)
+    begins = () if begun is None else closed(parts_of(begun))
     events = _opening_events(plan.generation_id, started, begins)
     generations.open_log(conn, generation, events)
     sessions.move_leaf(conn, parent.session_id, answer.id, at)
@@ -294,6 +329,23 @@ def _asked_of(
 ) -> tuple[Prompt, tuple[str, ...]]:
     prompt, warnings, _ = briefed(brief, other, options, rules)
     return prompt, warnings
+
+
+def _offer(plan: _Plan) -> Offer | None:
+    if not plan.tools:
+        return None
+    return Offer(tuple(tool.name for tool in plan.tools), plan.wish.system_prompt)
+
+
+def first_prompt(conn: Connection, generation: Generation, offer: Offer, rules: Rules) -> Prompt:
+    """What an answer that waits was asked at first, from rows; the tools of this server left out.
+    Raises Invalid if nobody serves its model any more."""
+    choice = rules.catalog.choose(generation.provider, generation.model)
+    answer = messages.get(conn, generation.message_id)
+    history = messages.branch(conn, answer.parent_id)
+    known = summaries.known(conn, generation.session_id) if rules.sums_up else None
+    brief = Brief(history, offer.system_prompt, summaries=known)
+    return briefed(brief, choice, generation.options, rules).prompt
 
 
 def _new(conn: Connection, said: Said) -> messages.New:

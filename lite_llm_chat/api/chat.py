@@ -38,6 +38,7 @@ def _wish(asked: AnswerIn, route: str, key: str | None) -> Wish:
         warnings=tuple(asked.unknown()),
         once=once(route, key, asked),
         fallback=None if asked.fallback_models is None else tuple(asked.fallback_models),
+        server_tools=asked.server_tools_wanted(),
     )
 
 

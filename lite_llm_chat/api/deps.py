@@ -17,6 +17,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel
 
+from ..approvals import Approvals
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..model_lists import ModelLists
@@ -32,6 +33,7 @@ class Parts:
     """The running server, as the edge sees it."""
 
     chat: Chat
+    approvals: Approvals
     model_lists: ModelLists
     database: Database
     prices: Prices

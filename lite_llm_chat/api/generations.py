@@ -34,7 +34,7 @@ STREAM: dict[int | str, dict[str, object]] = {
 @router.get("/generations/{generation_id}", responses=responses(404, 422, 503))
 async def get_generation(parts: PartsDep, generation_id: GenerationId) -> GenerationOut:
     """How an answer stands: status, usage, timings, and what went wrong if anything did."""
-    return await _shown(parts, await parts.chat.generation(generation_id))
+    return await shown(parts, await parts.chat.generation(generation_id))
 
 
 @router.get("/generations/{generation_id}/events", response_class=Response, responses=STREAM)
@@ -79,19 +79,21 @@ async def cancel(parts: PartsDep, generation_id: GenerationId) -> JSONResponse:
     """Stop an answer. What was said is kept; the provider's connection is closed. One that has
     ended already is reported as it ended."""
     generation = await parts.chat.cancel(generation_id)
-    body = await _shown(parts, generation)
+    body = await shown(parts, generation)
     status = 202 if generation.status in LIVE else 200
     return JSONResponse(body.model_dump(mode="json"), status)
 
 
-async def _shown(parts: Parts, generation: Generation) -> GenerationOut:
+async def shown(parts: Parts, generation: Generation) -> GenerationOut:
+    """As it stands, with what it cost and the calls that wait for a person."""
     usage = generation.ended.usage if generation.ended else None
     cost: int | None = None
     if usage is not None:
         whose = generation.provider, generation.model
         await parts.prices.ready(generation.provider)
         cost = parts.prices.cost(usage, *whose, generation.created_at)
-    return GenerationOut.of(generation, parts.chat.check_cursor(generation, 0), cost)
+    calls = await parts.approvals.open_calls(generation)
+    return GenerationOut.of(generation, parts.chat.check_cursor(generation, 0), cost, calls)
 
 
 def _follow(parts: Parts, generation: Generation, after: int, scope: str = "") -> Response:

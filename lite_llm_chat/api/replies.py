@@ -6,6 +6,7 @@ noun ─▶ fields (a dict) ─┬─▶ … Out    the described shape, checked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, assert_never
 
@@ -248,8 +249,44 @@ class TicketOut(BaseModel):
         )
 
 
+class AskedOut(BaseModel):
+    """A call that a person has to allow; `arguments` is JSON text as the model wrote it."""
+
+    call_id: str
+    tool: str
+    arguments: str
+
+    @classmethod
+    def of(cls, call: ToolCall) -> AskedOut:
+        return cls(call_id=call.id, tool=call.name, arguments=call.arguments)
+
+
+class WaitingOut(BaseModel):
+    """An answer that waits for a person, and for what."""
+
+    generation_id: str
+    session_id: int
+    message_id: int
+    provider: str
+    model: str
+    created_at: Moment
+    approvals: list[AskedOut]
+
+    @classmethod
+    def of(cls, generation: Generation, calls: Sequence[ToolCall]) -> WaitingOut:
+        return cls(
+            generation_id=generation.id,
+            session_id=generation.session_id,
+            message_id=generation.message_id,
+            provider=generation.provider,
+            model=generation.model,
+            created_at=generation.created_at,
+            approvals=[AskedOut.of(call) for call in calls],
+        )
+
+
 class GenerationOut(BaseModel):
-    """One attempt at an answer. `waiting`: a person has to allow a tool's call first."""
+    """One attempt at an answer. `waiting`: a person has to allow the calls in `approvals` first."""
 
     id: str
     session_id: int
@@ -265,13 +302,20 @@ class GenerationOut(BaseModel):
     error: FaultOut | None
     cancel_requested: bool
     waiting: bool
+    approvals: list[AskedOut] = []
     created_at: Moment
     first_piece_at: Moment | None
     ended_at: Moment | None
     last_seq: int
 
     @classmethod
-    def of(cls, generation: Generation, last_seq: int, cost: int | None) -> GenerationOut:
+    def of(
+        cls,
+        generation: Generation,
+        last_seq: int,
+        cost: int | None,
+        calls: Sequence[ToolCall] = (),
+    ) -> GenerationOut:
         ended = generation.ended
         return cls(
             id=generation.id,
@@ -288,6 +332,7 @@ class GenerationOut(BaseModel):
             error=FaultOut.of(ended.fault if ended else None),
             cancel_requested=generation.cancel_requested,
             waiting=generation.waiting,
+            approvals=[AskedOut.of(call) for call in calls],
             created_at=generation.created_at,
             first_piece_at=generation.first_piece_at,
             ended_at=generation.ended_at,

@@ -58,6 +58,9 @@ class AnswerIn(BaseModel):
     )
     tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
     parallel_tool_calls: StrictBool | None = None
+    server_tools: StrictBool | Annotated[list[Name], Field(max_length=128)] = Field(
+        True, description="Which tools of this server may be called: all, none, names or patterns"
+    )
     response_format: FormatIn | None = Field(None, description="What the text has to be")
     system_prompt: Str | None = Field(None, description="Put before the messages, not stored")
     on_active: Literal["auto", "reject", "enqueue", "interrupt"] = Field(
@@ -86,6 +89,13 @@ class AnswerIn(BaseModel):
             parallel_tool_calls=self.parallel_tool_calls if self.tools else None,
             response_format=self.response_format.format() if self.response_format else None,
         )
+
+    def server_tools_wanted(self) -> bool | tuple[str, ...]:
+        """Which of this server's tools the model may call, as far as this request decides it."""
+        if self.tool_choice == "none":
+            return False
+        wanted = self.server_tools
+        return wanted if isinstance(wanted, bool) else tuple(wanted)
 
     @model_validator(mode="after")
     def _knows_its_tools(self) -> Self:
@@ -127,6 +137,12 @@ class ChatIn(AnswerIn):
         nested = {name for said in self.messages for name in said.model_extra or {}}
         inner = [f"messages[].{name}: not known, so it was ignored" for name in sorted(nested)]
         return super().unknown() + inner[:50]
+
+
+class ApprovalIn(BaseModel):
+    """A person's word about a call."""
+
+    approve: StrictBool
 
 
 class SessionIn(BaseModel):

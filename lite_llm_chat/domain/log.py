@@ -16,25 +16,40 @@ from .said import Part, Reasoning, Seal, Text, ToolCall, ToolResult, Usage, merg
 Status = Literal["queued", "running", "completed", "failed", "cancelled", "interrupted"]
 Final = Literal["completed", "failed", "cancelled", "interrupted"]
 
+ApprovalState = Literal["asked", "approved", "denied"]
+
 LIVE: tuple[Status, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """The tools of this server that an answer may use, by name, and the system prompt: what an
+    answer that waits for a person needs to go on after a restart, and no other row keeps."""
+
+    tools: tuple[str, ...]
+    system_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """Event 1: who was asked for which message."""
+    """Event 1: who was asked for which message. `offer` is None where no tool of this server was
+    to be used."""
 
     session_id: int
     message_id: int
     provider: str
     model: str
     warnings: tuple[str, ...] = ()
+    offer: Offer | None = None
 
 
-class Approval(msgspec.Struct, frozen=True, gc=False):
-    """A call of a tool of this server that a person has to allow: asked for, then decided."""
+class Approval(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A call of a tool of this server that a person has to allow: asked for, then decided. `spent`
+    is what the vendor has counted so far, so that a restart does not forget it."""
 
     call_id: str
-    state: Literal["asked", "approved", "denied"]
+    state: ApprovalState
+    spent: Usage | None = None
 
 
 class Rerouted(msgspec.Struct, frozen=True, gc=False):

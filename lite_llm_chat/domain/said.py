@@ -77,6 +77,16 @@ class Usage:
     reasoning: int = 0
     estimated: bool = False
 
+    def __add__(self, other: Usage) -> Usage:
+        """Of two requests for one answer."""
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+            self.estimated or other.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:

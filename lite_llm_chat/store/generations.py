@@ -163,6 +163,23 @@ def begin(conn: Connection, generation_id: str, at: datetime) -> None:
     run(conn, _BEGIN, (moment_to_text(at), generation_id))
 
 
+def stand(
+    conn: Connection,
+    generation_id: str,
+    begins_at: datetime | None,
+    ending: Ending | None,
+    *,
+    waiting: bool | None,
+) -> None:
+    """What new events say of how a generation stands; None where they say nothing."""
+    if begins_at is not None:
+        begin(conn, generation_id, begins_at)
+    if waiting is not None:
+        wait(conn, generation_id, waiting=waiting)
+    if ending is not None:
+        end(conn, ending)
+
+
 def end(conn: Connection, ending: Ending) -> None:
     """Leave `queued` or `running`, once: the last event, the message's whole text, the tokens, the
     session's `updated_at`, who answered if that was somebody else, what the answer's making brought

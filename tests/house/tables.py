@@ -50,12 +50,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.attempts": _ours(
         "domain errors elsewhere eventlog formed providers.base rest run"
     ),
-    "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base rest run"),
+    "lite_llm_chat.tools": _ours("domain errors tools"),
+    "lite_llm_chat.rounds": _ours("domain attempts eventlog prompts run tools.base"),
+    "lite_llm_chat.engine": _ours(
+        "domain errors attempts eventlog providers.base rest rounds run tools.base"
+    ),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.prompts": _ours("domain"),
     "lite_llm_chat.transcript": _ours("domain errors"),
-    "lite_llm_chat.briefs": _ours("domain errors catalog context forms prompts"),
-    "lite_llm_chat.turns": _ours("domain errors briefs catalog prompts transcript store"),
+    "lite_llm_chat.briefs": _ours("domain errors catalog context forms prompts tools.base"),
+    "lite_llm_chat.turns": _ours(
+        "domain errors briefs catalog prompts transcript tools.base store"
+    ),
+    "lite_llm_chat.approvals": _ours(
+        "domain errors briefs engine eventlog providers.base rounds store turns"
+    ),
     "lite_llm_chat.cuts": _ours("errors store"),
     "lite_llm_chat.asides": _ours("domain errors providers.base store"),
     "lite_llm_chat.summaries": _ours("domain errors asides prompts providers.base store"),
@@ -63,11 +72,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors briefs catalog cuts engine eventlog forms providers.base run store summaries"
         " tail turns"
     ),
-    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists prices usage store api"),
+    "lite_llm_chat.api": _ours(
+        "domain errors approvals catalog chat model_lists prices usage store api"
+    ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog context fallbacks"
-        " model_lists eventlog asides attempts engine summaries turns chat api drain housekeeping"
+        " model_lists eventlog approvals asides attempts engine summaries tools turns chat api"
+        " drain housekeeping"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -79,17 +91,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # (path, what it imports inside a function): an optional extra, or a heavy library needed once.
 MAY_IMPORT_INSIDE: tuple[Place, ...] = (
     ("lite_llm_chat/prices/listed.py", "genai_prices"),
+    ("lite_llm_chat/app.py", "lite_llm_chat.tools.mcp_client"),
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
 )
 
 # (path, function): what one answer's defect may do to the tasks that all answers need. A provider's
-# stream needs no fence: the engine looks at its task's outcome (decision 0014).
+# stream needs no fence: the engine looks at its task's outcome (decision 0014). A tool's server
+# may raise whatever its library does: a failed result, and the connection is made anew.
 FENCES: tuple[Place, ...] = (
     ("lite_llm_chat/eventlog.py", "EventLog._flush"),
     ("lite_llm_chat/eventlog.py", "EventLog._give_up"),
     ("lite_llm_chat/store/database.py", "_attempt"),
+    ("lite_llm_chat/tools/mcp_client.py", "Connection.serve"),
+    ("lite_llm_chat/tools/mcp_client.py", "Connection.call"),
 )
 
 HOMES: dict[str, tuple[str, ...]] = {
@@ -101,6 +117,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
     "genai_prices": _ours("prices.listed"),
+    "mcp": _ours("tools.mcp_client"),
+    "jsonschema": _ours("tools.mcp_client"),
+    "referencing": _ours("tools.mcp_client"),
+    "httpx2": _ours("tools.mcp_client"),
     "httptools": _ours("providers.http1 web"),
 }
 

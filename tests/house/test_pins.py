@@ -14,6 +14,7 @@ from .documents import pins
 
 EXACT = re.compile(r"==[0-9][0-9A-Za-z.]*$")
 LOCAL = {"xllamacpp"}  # of requirement-local.txt: imported where a chat runs on board
+TOOLS = {"mcp", "httpx2", "jsonschema", "referencing"}  # requirement-mcp.txt and what it brings
 MODULES = {"python-multipart": "multipart", "pydantic-settings": "pydantic_settings"}
 BY_NAME = {"python-multipart"}  # used without an import: FastAPI loads it
 
@@ -28,7 +29,7 @@ def test_the_project_file_repeats_the_requirement_file(root: Path, runtime: dict
     assert pins("\n".join(project["dependencies"])) == runtime
 
 
-@pytest.mark.parametrize("name", ["requirement.txt", "requirement-dev.txt"])
+@pytest.mark.parametrize("name", ["requirement.txt", "requirement-dev.txt", "requirement-mcp.txt"])
 def test_every_line_is_an_exact_pin(root: Path, name: str) -> None:
     listed = pins((root / name).read_text("utf-8"))
     assert listed
@@ -47,7 +48,13 @@ def test_what_the_product_imports_is_what_it_lists(root: Path, runtime: dict[str
     tops = {each.target.split(".")[0] for file in files for each in rules.imports(file)}
     foreign = tops - set(sys.stdlib_module_names) - set(tables.OURS) - {"", "__future__"}
     listed = {MODULES.get(name, name.replace("-", "_")) for name in set(runtime) - BY_NAME}
-    assert foreign - LOCAL == listed
+    assert foreign - LOCAL - TOOLS == listed
+
+
+def test_the_extra_for_tools_is_its_requirement_file(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    listed = pins((root / "requirement-mcp.txt").read_text("utf-8"))
+    assert pins("\n".join(project["optional-dependencies"]["mcp"])) == listed
 
 
 def test_a_range_is_not_an_exact_pin() -> None:
