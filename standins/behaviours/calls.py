@@ -113,7 +113,10 @@ class CallsAs:
             for at, part in enumerate(parts)
         ]
         if self.style == "repeated_name":
-            rows = [{**row, "function": {"name": name, **row["function"]}} for row in rows]
+            rows = [rows[0]] + [
+                {**row, "function": {"name": name, "arguments": part}}
+                for row, part in zip(rows[1:], parts, strict=True)
+            ]
         if self.style == "late_name":
             rows.append({"index": index, "function": {"name": name}})
         return [self._placed(row, index) for row in rows]
