@@ -113,7 +113,10 @@ class CallsAs:
             for at, part in enumerate(parts)
         ]
         if self.style == "repeated_name":
-            rows = [{**row, "function": {"name": name, **_inner(row)}} for row in rows]
+            rows = [rows[0]] + [
+                {**row, "function": {"name": name, "arguments": part}}
+                for row, part in zip(rows[1:], parts, strict=True)
+            ]
         if self.style == "late_name":
             rows.append({"index": index, "function": {"name": name}})
         return [self._placed(row, index) for row in rows]
@@ -129,9 +132,3 @@ class CallsAs:
         gone = {"no_index": "index", "no_id": "id"}.get(self.style)
         moved = {"zero_index": {"index": 0}, "from_one": {"index": index + 1}}.get(self.style, {})
         return {key: value for key, value in {**row, **moved}.items() if key != gone}
-
-
-def _inner(row: Json) -> Json:
-    """What stands in a row's `function`."""
-    inner = row["function"]
-    return inner if isinstance(inner, dict) else {}

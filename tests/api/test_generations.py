@@ -18,7 +18,7 @@ from .truth import send
 WORDS = "one two three four five six"
 KEYS = ["id", "session_id", "message_id", "provider", "model", "served_model", "status"]
 MORE_KEYS = ["finish_reason", "usage", "cost_microusd"]
-MORE_KEYS += ["warnings", "error", "cancel_requested", "waiting"]
+MORE_KEYS += ["warnings", "error", "cancel_requested", "waiting", "approvals"]
 MOMENTS = ["created_at", "first_piece_at", "ended_at"]
 
 

@@ -47,10 +47,7 @@ def test_a_short_entry_is_an_endpoint_that_takes_every_option(file: Path) -> Non
     assert (own.keys, row.url_variable) == ({}, "")
 
 
-def test_an_entry_may_say_all_that_a_row_says(file: Path) -> None:
-    file.write_text(
-        BOX.replace("[[endpoint]]", f'[[endpoint]]\nname = "Box"\nkey = "{KEY}"')
-        + """
+ALL = """
 description = "The one in the cellar"
 headers = {x-team = "blue"}
 models = ["small", {id = "big", name = "Big", context_length = 9, vision = true, tools = false}]
@@ -77,7 +74,10 @@ id = "other"
 base_url = "https://example.net/v1"
 key_variable = "OTHER_KEY"
 """
-    )
+
+
+def test_an_entry_may_say_all_that_a_row_says(file: Path) -> None:
+    file.write_text(BOX.replace("[[endpoint]]", f'[[endpoint]]\nname = "Box"\nkey = "{KEY}"') + ALL)
     own = read(file, frozenset({"openai"}), required=False)
     box, other = own.rows
     assert (box.name, box.description, box.first_piece_timeout_s) == (

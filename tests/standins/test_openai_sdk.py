@@ -98,6 +98,34 @@ async def test_a_tool_is_called_when_the_choice_requires_it(client: openai.Async
     assert finish == "tool_calls"
 
 
+async def test_a_call_and_its_result_make_a_second_round(client: openai.AsyncOpenAI) -> None:
+    tools: list[Any] = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    first: Any = await client.chat.completions.create(
+        model="deepseek-flash",
+        messages=ASK,
+        tools=tools,
+        tool_choice="required",
+        extra_body={"thinking": {"type": "disabled"}},
+    )
+    said = first.choices[0].message
+    (call,) = said.tool_calls
+    turn: Any = said.model_dump(exclude_none=True)
+    result: Any = {"role": "tool", "tool_call_id": call.id, "content": "calm"}
+    with pytest.raises(openai.BadRequestError, match="reasoning_content"):
+        await client.chat.completions.create(
+            model="deepseek-flash", messages=[*ASK, turn, result], tools=tools
+        )
+    turn["reasoning_content"] = ""
+    second: Any = await client.chat.completions.create(
+        model="deepseek-flash", messages=[*ASK, turn, result], tools=tools
+    )
+    assert (first.choices[0].finish_reason, second.choices[0].finish_reason) == (
+        "tool_calls",
+        "stop",
+    )
+    assert second.choices[0].message.content
+
+
 async def test_the_models_are_listed(client: openai.AsyncOpenAI) -> None:
     models = await client.models.list()
     assert [model.id for model in models.data] == ["deepseek-flash", "deepseek-v4-pro"]

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -45,7 +44,6 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     return response
 
 
-@pytest.mark.xfail(strict=True, reason="the dialect of chat completions reads no tool calls yet")
 async def test_a_vendors_tool_call_is_run_and_its_answer_completed(
     settings: Settings, tmp_path: Path
 ) -> None:
