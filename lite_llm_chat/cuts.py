@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from .errors import Conflict, NotFound
-from .store import generations, messages, sessions
+from .store import generations, messages, sessions, usage
 from .store.database import Connection
 
 
@@ -34,10 +34,11 @@ def truncate(conn: Connection, session_id: int, message_id: int, at: datetime) -
 
 
 def delete_session(conn: Connection, session_id: int) -> str | None:
-    """The session and all its rows. Raises NotFound."""
+    """The session and all its rows; what it took is still counted. Raises NotFound."""
     sessions.get(conn, session_id)
     live = generations.live_in(conn, session_id)
     if live is None:
+        usage.keep_of_session(conn, session_id)
         sessions.remove(conn, session_id)
     return None if live is None else live.id
 
@@ -46,5 +47,6 @@ def delete_all(conn: Connection) -> str | None:
     """Every session."""
     live = generations.all_live(conn)
     if not live:
+        usage.keep_of_all(conn)
         sessions.remove_all(conn)
     return live[0].id if live else None

@@ -16,7 +16,7 @@ from .prices import Prices, microusd
 from .store.database import Connection
 from .store.usage import By, Cut, Group, Period, Table, sessions_after, sums
 
-_TABLES: tuple[Table, ...] = ("generations", "asides")
+_TABLES: tuple[Table, ...] = ("generations", "deleted", "asides")
 _LARGEST_ID = 2**63 - 1
 
 
@@ -73,7 +73,7 @@ class Line(msgspec.Struct):
     overhead: Sum = msgspec.field(default_factory=Sum)
 
     def add(self, table: Table, group: Group, prices: Prices) -> None:
-        (self.answers if table == "generations" else self.overhead).add(group, prices)
+        (self.overhead if table == "asides" else self.answers).add(group, prices)
 
 
 class Wanted(msgspec.Struct, frozen=True):

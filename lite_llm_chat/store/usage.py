@@ -1,7 +1,9 @@
 """Sums of tokens, by SQL: of many rows a few groups, each paid at one price.
 
     generations that ended ─┐                (key, provider, model, hour, step)
-    asides ─────────────────┴─ GROUP BY ─▶ Group, Group …
+    asides ─────────────────┼─ GROUP BY ─▶ Group, Group …
+    answers of deleted      │
+    sessions: asides too ───┘
 
 A group is of one hour, for prices change at whole hours of UTC at most, and of one step: some
 vendors ask more for all of a request once its input is longer than a bound. Inside a group all
@@ -20,10 +22,10 @@ from sqlalchemy import Connection
 from .bare import run
 from .codec import moment_to_text, text_to_moment
 
-Table = Literal["generations", "asides"]
+Table = Literal["generations", "deleted", "asides"]
 By = Literal["day", "model", "provider", "session", "key", "all"]
 
-# What rows are grouped by. An aside of a session that was deleted is session 0's.
+# What rows are grouped by. What belonged to a session that was deleted is session 0's.
 _KEYS: dict[By, str] = {
     "day": "substr(created_at, 1, 10)",
     "model": "provider || '/' || model",
@@ -35,9 +37,15 @@ _KEYS: dict[By, str] = {
 # Of generations only those that ended: what a running one takes is not known yet.
 _WITHIN = {
     "generations": "ended_at IS NOT NULL AND created_at >= ? AND created_at < ?",
-    "asides": "created_at >= ? AND created_at < ?",
+    "deleted": "purpose = 'answer' AND created_at >= ? AND created_at < ?",
+    "asides": "purpose <> 'answer' AND created_at >= ? AND created_at < ?",
 }
-_SESSION = {"generations": "session_id", "asides": "coalesce(session_id, 0)"}
+_FROM = {"generations": "generations", "deleted": "asides", "asides": "asides"}
+_SESSION = {
+    "generations": "session_id",
+    "deleted": "coalesce(session_id, 0)",
+    "asides": "coalesce(session_id, 0)",
+}
 _SUMS = (
     "count(*), count(input_tokens), total(input_tokens), total(cached_tokens),"
     " total(output_tokens), total(reasoning_tokens), sum(estimated),"
@@ -93,7 +101,7 @@ def sums(conn: Connection, table: Table, cut: Cut) -> list[Group]:
         values += cut.sessions
     select = (
         f"SELECT {key}, provider, model, substr(created_at, 1, 13) AS hour, {_SUMS}"
-        f" FROM {table} WHERE {where} GROUP BY hour, {key}, provider, model, {_step(cut.steps)}"
+        f" FROM {_FROM[table]} WHERE {where} GROUP BY hour, {key}, provider, model, {_step(cut.steps)}"
     )
     return [_group(*row) for row in run(conn, select, values)]
 
@@ -115,8 +123,24 @@ def sessions_after(conn: Connection, period: Period, after: int, most: int) -> l
     found: set[int] = set()
     for table, where in _WITHIN.items():
         key = _SESSION[table]
-        select = (
-            f"SELECT DISTINCT {key} FROM {table} WHERE {key} > ? AND {where} ORDER BY 1 LIMIT ?"
-        )
+        select = f"SELECT DISTINCT {key} FROM {_FROM[table]} WHERE {key} > ? AND {where} ORDER BY 1 LIMIT ?"
         found.update(session_id for (session_id,) in run(conn, select, values))
     return sorted(found)[:most]
+
+
+_KEEP = (
+    "INSERT INTO asides (session_id, purpose, provider, model, created_at, caller, input_tokens,"
+    " cached_tokens, output_tokens, reasoning_tokens, estimated)"
+    " SELECT NULL, 'answer', provider, model, created_at, caller, input_tokens, cached_tokens,"
+    " output_tokens, reasoning_tokens, estimated FROM generations WHERE ended_at IS NOT NULL"
+)
+
+
+def keep_of_session(conn: Connection, session_id: int) -> None:
+    """Before a session is deleted: what its answers took stays, without what they said."""
+    run(conn, f"{_KEEP} AND session_id = ?", (session_id,))
+
+
+def keep_of_all(conn: Connection) -> None:
+    """As `keep_of_session`, of every session."""
+    run(conn, _KEEP, ())

@@ -161,6 +161,21 @@ async def test_what_was_asked_beside_the_answers_is_shown_apart(product: Product
     assert report["total"]["overhead"]["cost_microusd"] == 225_000
 
 
+@pytest.mark.parametrize("everything", [False, True])
+async def test_what_a_deleted_session_took_is_still_counted(
+    product: Product, upstream: DeepSeekStandIn, everything: bool
+) -> None:
+    _, first = await product.call("POST", "/chat", question("Hi", stream=False))
+    await product.call("POST", "/chat", question("Ho", stream=False))
+    before = await usage(product, "group_by=model")
+    gone = "" if everything else f"/{first['session_id']}"
+    assert (await product.call("DELETE", f"/sessions{gone}"))[0] == 204
+    assert await usage(product, "group_by=model") == before
+    rows = (await usage(product, "group_by=session"))["rows"]
+    kept = {row["key"]: row["requests"] for row in rows}
+    assert kept == ({"0": 2} if everything else {"0": 1, str(first["session_id"] + 1): 1})
+
+
 async def test_whoever_asks_is_the_key_local(product: Product, upstream: DeepSeekStandIn) -> None:
     upstream.play(Answer(text="Hello"))
     await product.call("POST", "/chat", question("Hi", stream=False))

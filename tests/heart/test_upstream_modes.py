@@ -25,7 +25,7 @@ CODES = {
     " stall-5s stall-with-comments status-408",
     "upstream_truncated": "cut-clean cut-eof cut-mid-crlf cut-mid-json cut-mid-size"
     " cut-no-finish cut-rst empty-stream finish-absent finish-empty",
-    "upstream_garbage": "broken-json json-array json-scalar garbage twenty-megabytes",
+    "upstream_garbage": "broken-json json-array json-scalar garbage twenty-megabytes calls-no-name",
     "upstream_gave_up": "finish-aborted finish-error finish-insufficient-system-resource",
     "upstream_unreachable": "closed-at-once",
     "empty_answer": "no-content reasoning-only",
