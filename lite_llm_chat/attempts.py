@@ -24,7 +24,7 @@ from typing import assert_never
 import msgspec
 
 from . import elsewhere
-from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall
+from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall, Working
 from .domain.tally import prompt_quarters, quarters
 from .elsewhere import Failure
 from .errors import Invalid, UpstreamError
@@ -192,8 +192,9 @@ class Attempts:
                         self._announce(run)
                         return piece
                     now = loop.time()
-                    run.first_piece_at = run.first_piece_at or now
-                    self._take(run, piece)
+                    if not isinstance(piece, Working):
+                        run.first_piece_at = run.first_piece_at or now
+                        self._take(run, piece)
                     if now >= arm_again_at:
                         arm_again_at = now + slack_s
                         timer.reschedule(min(arm_again_at + idle_s, total_end))

@@ -59,6 +59,7 @@ from .said import (
     ToolCall,
     ToolResult,
     Usage,
+    Working,
     merged,
 )
 
@@ -102,6 +103,7 @@ __all__ = [
     "ToolResult",
     "Turn",
     "Usage",
+    "Working",
     "fold",
     "merged",
 ]

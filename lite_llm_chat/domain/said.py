@@ -1,6 +1,6 @@
 """What a provider says: the parts of an answer, and how it ends.
 
-    Text · Reasoning · ToolCall · Seal … Finish        what a provider yields: pieces
+    Text · Reasoning · ToolCall · Seal … Finish        what a provider yields: pieces (and Working)
     Text · Reasoning · ToolCall · Seal · ToolResult    what an answer is made of: parts
 
 Made by the hundred, for every piece and every row, so they are msgspec structs: a tenth of a frozen
@@ -100,7 +100,11 @@ class Finish:
     fingerprint: str | None = None
 
 
-Piece = Text | Reasoning | ToolCall | Seal | Finish
+class Working(msgspec.Struct, frozen=True, gc=False):
+    """Something came that is told when it is whole, such as a call's arguments: a sign of life."""
+
+
+Piece = Text | Reasoning | ToolCall | Seal | Working | Finish
 
 
 # ── parts in a row ─────────────────────────────────────────────────────────────────────────────

@@ -180,6 +180,11 @@ class MessageDecoder:
         self._done: list[Piece] = []
 
     @property
+    def working(self) -> int:
+        """Pieces of arguments that are waiting for their call."""
+        return sum(len(block.arguments) for block in self._open.values())
+
+    @property
     def over(self) -> bool:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None

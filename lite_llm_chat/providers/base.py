@@ -88,6 +88,7 @@ class Provider(Protocol):
         no list. A request or a few, each within seconds. Raises UpstreamError."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """Ask and yield what comes. Ends after Finish, or without one if the vendor's stream was
+        """Ask and yield what comes; Working now and then while a part comes that is told when it
+        is whole. Ends after Finish, or without one if the vendor's stream was
         cut. Closing the iterator closes the connection to the vendor. Raises UpstreamError, here or
         while iterating; one raised before the first piece may be retryable."""

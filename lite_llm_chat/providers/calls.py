@@ -87,13 +87,13 @@ class _Call:
 class Calls:
     """The calls of one answer. True once there is one with a name or arguments."""
 
-    __slots__ = ("_calls", "_expected", "_size", "_who")
+    __slots__ = ("_calls", "_expected", "_who", "size")
 
     def __init__(self, who: str, expected: Expected = NO_CALLS) -> None:
         self._who = who
         self._expected = expected
         self._calls: list[_Call] = []
-        self._size = 0
+        self.size = 0
 
     def __bool__(self) -> bool:
         return any(call.name or call.parts for call in self._calls)
@@ -142,8 +142,8 @@ class Calls:
         call.extra = extra or call.extra
         if new.arguments and not (new.arguments.lstrip().startswith("{") and call.is_whole()):
             call.parts.append(new.arguments)  # else they were sent again
-        self._size += len(new.arguments)
-        if self._size > MAX_EVENT_BYTES:
+        self.size += len(new.arguments)
+        if self.size > MAX_EVENT_BYTES:
             raise too_large(self._who)
 
     def _found(self, new: _New) -> _Call | None:

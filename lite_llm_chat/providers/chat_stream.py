@@ -189,6 +189,11 @@ class ChatDecoder:
         self._vain = 0  # templates in a row that nothing was like
 
     @property
+    def working(self) -> int:
+        """Characters of calls so far."""
+        return self._calls.size
+
+    @property
     def over(self) -> bool:
         """Nothing that still comes can matter."""
         return self._done or self.failure is not None

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..domain import Finish, Piece
+from ..domain import Finish, Piece, Working
 from ..errors import UpstreamError
 from .frames import MAX_EVENT_BYTES
 from .refusal import read_refusal
@@ -43,6 +43,10 @@ class Decoder(Protocol):
     @property
     def over(self) -> bool:
         """Nothing that still comes can matter."""
+
+    @property
+    def working(self) -> int:
+        """A number that changes while something comes that is a piece only once it is whole."""
 
     @property
     def grace_s(self) -> float:
@@ -106,6 +110,7 @@ async def exchange(
     try:
         data = await _first(endpoint, reply)
         deadline_s: float | None = None
+        worked = 0
         if decoder.takes_events and data[:1] in (b"{", b"["):
             for piece in decoder.whole(await _body(endpoint.who, reply, data)):
                 yield piece
@@ -115,6 +120,9 @@ async def exchange(
             data = b""  # its memory is needed elsewhere until more comes
             for piece in pieces:
                 yield piece
+            if not pieces and decoder.working != worked:
+                worked = decoder.working
+                yield Working()
             if decoder.over:
                 break
             if not decoder.finished:

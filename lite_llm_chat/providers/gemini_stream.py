@@ -157,6 +157,11 @@ class GeminiDecoder:
         self._model: str | None = None
 
     @property
+    def working(self) -> int:
+        """Nothing: each part comes whole."""
+        return 0
+
+    @property
     def over(self) -> bool:
         """Nothing that still comes can matter. Only the end of the body ends a good answer: an
         error may follow its finishReason."""

@@ -99,6 +99,11 @@ class OllamaDecoder:
         self._model: str | None = None
 
     @property
+    def working(self) -> int:
+        """Nothing: each part comes whole."""
+        return 0
+
+    @property
     def over(self) -> bool:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None

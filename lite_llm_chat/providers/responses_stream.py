@@ -118,6 +118,11 @@ class ResponseDecoder:
         self._model: str | None = None
 
     @property
+    def working(self) -> int:
+        """Characters of items so far."""
+        return self._items.size
+
+    @property
     def over(self) -> bool:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None

@@ -101,7 +101,8 @@ def sums(conn: Connection, table: Table, cut: Cut) -> list[Group]:
         values += cut.sessions
     select = (
         f"SELECT {key}, provider, model, substr(created_at, 1, 13) AS hour, {_SUMS}"
-        f" FROM {_FROM[table]} WHERE {where} GROUP BY hour, {key}, provider, model, {_step(cut.steps)}"
+        f" FROM {_FROM[table]} WHERE {where}"
+        f" GROUP BY hour, {key}, provider, model, {_step(cut.steps)}"
     )
     return [_group(*row) for row in run(conn, select, values)]
 
@@ -123,7 +124,8 @@ def sessions_after(conn: Connection, period: Period, after: int, most: int) -> l
     found: set[int] = set()
     for table, where in _WITHIN.items():
         key = _SESSION[table]
-        select = f"SELECT DISTINCT {key} FROM {_FROM[table]} WHERE {key} > ? AND {where} ORDER BY 1 LIMIT ?"
+        wanted = f"{key} > ? AND {where} ORDER BY 1 LIMIT ?"
+        select = f"SELECT DISTINCT {key} FROM {_FROM[table]} WHERE {wanted}"
         found.update(session_id for (session_id,) in run(conn, select, values))
     return sorted(found)[:most]
 

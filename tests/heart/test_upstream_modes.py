@@ -28,7 +28,7 @@ CODES = {
     "upstream_garbage": "broken-json json-array json-scalar garbage twenty-megabytes calls-no-name",
     "upstream_gave_up": "finish-aborted finish-error finish-insufficient-system-resource",
     "upstream_unreachable": "closed-at-once",
-    "empty_answer": "no-content reasoning-only",
+    "empty_answer": "no-content reasoning-only calls-no-calls",
     "provider_auth": "status-401 status-403 plain-401",
     "provider_balance": "status-402",
     "provider_bad_request": "status-400 status-413 status-422",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lite_llm_chat.domain import Finish, Options, Piece, Prompt, Reasoning, Text, Turn
+from lite_llm_chat.domain import Finish, Options, Piece, Prompt, Reasoning, Text, Turn, Working
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers.pool import Pool
 from lite_llm_chat.providers.refusal import Mend, explain
@@ -112,8 +112,8 @@ def prompt(text: str = "Hello", model: str = "deepseek-flash", **options: object
 
 
 async def collect(pieces: AsyncIterator[Piece]) -> list[Piece]:
-    """All pieces."""
-    return [piece async for piece in pieces]
+    """All pieces, without signs of life."""
+    return [piece async for piece in pieces if not isinstance(piece, Working)]
 
 
 async def failing(pieces: AsyncIterator[Piece]) -> tuple[list[Piece], UpstreamError]:

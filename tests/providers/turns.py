@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lite_llm_chat.domain import Attachment, Finish, Part, Piece, ToolCall, Turn, fold
+from lite_llm_chat.domain import Attachment, Finish, Part, Piece, ToolCall, Turn, Working, fold
 
 
 def said(parts: Iterable[Part]) -> Turn:
@@ -18,7 +18,7 @@ def said(parts: Iterable[Part]) -> Turn:
 
 def turn_of(pieces: Iterable[Piece]) -> Turn:
     """The same, of what a provider said."""
-    return said(piece for piece in pieces if not isinstance(piece, Finish))
+    return said(piece for piece in pieces if not isinstance(piece, Finish | Working))
 
 
 def result(call: ToolCall, content: str, *, failed: bool = False) -> Turn:
