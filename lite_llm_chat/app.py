@@ -41,6 +41,7 @@ from .drain import Drain
 from .engine import Engine
 from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
+from .materials import Materials
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -51,6 +52,7 @@ from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
 from .summaries import Summaries
+from .uploads import Uploads
 
 TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
@@ -88,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Application:
         settings.api_prefix,
         settings.cors_origins,
         settings.max_body_bytes,
+        settings.max_chat_bytes,
         settings.max_upload_bytes,
     )
     return Application(app, options, slow)
@@ -139,6 +142,10 @@ class _Lifespan:
             catalog = _catalog(settings, providers)
             costs = prices.Prices(_own_prices(settings), catalog.answering)
             engine = Engine(eventlog, _policy(settings), catalog.advice)
+            uploads = Uploads(
+                database, Path(settings.upload_dir), settings.max_upload_bytes, stamps.now
+            )
+            engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
             if settings.summarize_dropped:
@@ -149,7 +156,7 @@ class _Lifespan:
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
             await _recover(database)
-            app.state.parts = _parts(settings, chat, lists, (database, costs))
+            app.state.parts = _parts(settings, chat, lists, (database, costs, uploads))
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -263,9 +270,12 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 
 
 def _parts(
-    settings: Settings, chat: Chat, lists: ModelLists, kept: tuple[Database, prices.Prices]
+    settings: Settings,
+    chat: Chat,
+    lists: ModelLists,
+    kept: tuple[Database, prices.Prices, Uploads],
 ) -> Parts:
-    database, costs = kept
+    database, costs, uploads = kept
     return Parts(
         chat=chat,
         model_lists=lists,
@@ -275,8 +285,8 @@ def _parts(
         app_version=settings.app_version,
         api_prefix=settings.api_prefix,
         keep_alive_s=settings.keep_alive_seconds,
-        upload_dir=Path(settings.upload_dir),
-        max_upload_bytes=settings.max_upload_bytes,
+        uploads=uploads,
+        max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
     )
 

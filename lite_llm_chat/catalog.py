@@ -27,7 +27,7 @@ class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
     vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` a
     bound of ours for the prompt (None: none), `window` and `most_output` the model's own limits, 0
-    where they are not known."""
+    where they are not known, `vision` whether it sees images (None: nobody here knows)."""
 
     provider: str
     model: str
@@ -36,6 +36,7 @@ class Choice:
     max_prompt_tokens: int | None = None
     window: int = 0
     most_output: int = 0
+    vision: bool | None = None
 
 
 EVERYBODY = "*"  # whose list is for all that have none of their own
@@ -56,6 +57,7 @@ def merged(rows: Sequence[Model], live: Sequence[Model]) -> Iterator[Model]:
             row,
             context_length=row.context_length or said.context_length,
             max_output_tokens=row.max_output_tokens or said.max_output_tokens,
+            vision=said.vision if row.vision is None else row.vision,
             listed="live" if (row.alias_of or row.id) in names else "known",
         )
     ours = {row.id for row in rows}
@@ -132,7 +134,13 @@ class Catalog:
             row.max_prompt_tokens,
             row.context_length,
             row.max_output_tokens,
+            row.vision,
         )
+
+    def seeing(self, provider: str) -> str | None:
+        """The first model of a provider that surely sees images, if there is one."""
+        rows = self._models.get(provider, {}).values()
+        return next((row.id for row in rows if row.vision and row.alias_of is None), None)
 
     def fall_back(self, lists: Mapping[str, Sequence[str]]) -> None:
         """Who is asked after whom, from now on: a list for a model or, by `*`, for all that have

@@ -11,7 +11,7 @@ twice; they touch nothing but the connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -258,7 +258,7 @@ def _open(
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
     known = summaries.known(conn, parent.session_id) if rules.sums_up else None
-    brief = Brief(history, plan.wish.system_prompt, begun, known)
+    brief = Brief(history, plan.wish.system_prompt, begun, known, _texts(conn, history))
     prompt, about, left_out = briefed(brief, plan.choice, plan.options, rules)
     warnings = (*plan.wish.warnings, *about)
     generation = Generation(
@@ -297,10 +297,25 @@ def _asked_of(
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
-    """A message of a request as it is kept. Raises NotFound `file_not_found`."""
+    """A message of a request as it is kept. Raises NotFound `file_not_found`, or Invalid
+    `file_not_readable`."""
     kept = [files.get(conn, file_id) for file_id in said.files]
+    for one in kept:
+        if one.kind == "other":
+            raise Invalid(
+                f"no model is shown the file {one.name!r}: {one.note or 'upload it once more'}",
+                code="file_not_readable",
+            )
     parts = tuple(Attachment(one.id, one.name, one.media_type, one.size_bytes) for one in kept)
     return messages.New(said.role, said.content, parts, said.call_id)
+
+
+def _texts(
+    conn: Connection, history: Sequence[Message]
+) -> Mapping[str, tuple[str | None, str | None]]:
+    """What a prompt can hold of the files of a history that are no images."""
+    beside = [one for message in history if message.parts for one in message.attachments]
+    return files.texts(conn, [one.id for one in beside if not one.is_image])
 
 
 def _opening_events(

@@ -84,7 +84,7 @@ async def shown(parts: Parts, message: Message) -> MessageOut:
     """A message with what it cost."""
     if message.usage is not None:
         await parts.prices.ready(message.provider or "")
-    return MessageOut.of(message, parts.prices)
+    return MessageOut.of(message, parts.prices, parts.api_prefix)
 
 
 def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:

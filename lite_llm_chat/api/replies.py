@@ -75,9 +75,10 @@ def session_fields(session: Session) -> Fields:
     }
 
 
-def message_fields(message: Message, prices: Prices) -> Fields:
-    """A MessageOut."""
+def message_fields(message: Message, prices: Prices, prefix: str) -> Fields:
+    """A MessageOut. `prefix` is that of the routes, for the URLs of files."""
     usage, fault = message.usage, message.fault
+    files = [_attachment(file, prefix) for file in message.attachments] if message.parts else []
     return {
         "id": message.id,
         "role": message.role,
@@ -86,7 +87,7 @@ def message_fields(message: Message, prices: Prices) -> Fields:
         "provider": message.provider,
         "model": message.model,
         "thought_process": message.reasoning,
-        "images": None,
+        "images": [one["url"] for one in files if one["media_type"].startswith("image/")] or None,
         "videos": None,
         "audios": None,
         "search_results": None,
@@ -100,6 +101,22 @@ def message_fields(message: Message, prices: Prices) -> Fields:
         "tool_calls": [_call(call) for call in message.calls] or None,
         "tool_call_id": message.call_id,
         "parts": _parts(message) or None,
+        "attachments": files or None,
+    }
+
+
+def file_url(prefix: str, file_id: str) -> str:
+    """Where the bytes of a file are."""
+    return f"{prefix}/files/{file_id}"
+
+
+def _attachment(file: Attachment, prefix: str) -> Fields:
+    return {
+        "id": file.id,
+        "url": file_url(prefix, file.id),
+        "name": file.name,
+        "media_type": file.media_type,
+        "size_bytes": file.size_bytes,
     }
 
 
@@ -184,6 +201,16 @@ class SessionOut(BaseModel):
         return cls(**session_fields(session))
 
 
+class AttachmentOut(BaseModel):
+    """A file beside a person's words."""
+
+    id: str
+    url: str
+    name: str
+    media_type: str
+    size_bytes: int
+
+
 class MessageOut(BaseModel):
     """A message. `status` is `completed` for everything a person wrote. `parts` is what it is made
     of in its order, where that is more than reasoning and then text."""
@@ -209,10 +236,11 @@ class MessageOut(BaseModel):
     tool_calls: list[Any] | None = None
     tool_call_id: str | None = None
     parts: list[dict[str, Any]] | None = None
+    attachments: list[AttachmentOut] | None = None
 
     @classmethod
-    def of(cls, message: Message, prices: Prices) -> MessageOut:
-        return cls(**message_fields(message, prices))
+    def of(cls, message: Message, prices: Prices, prefix: str) -> MessageOut:
+        return cls(**message_fields(message, prices, prefix))
 
 
 class SessionDetail(SessionOut):
@@ -343,16 +371,6 @@ class ProviderOut(BaseModel):
     default: bool
     note: str
     resting_until: Moment | None = None
-
-
-class FileOut(BaseModel):
-    """An uploaded file."""
-
-    id: str
-    url: str
-    name: str
-    media_type: str
-    size_bytes: int
 
 
 class HealthOut(BaseModel):

@@ -43,7 +43,8 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
         session = sessions.get(conn, session_id)
         page = session_fields(session)
         branch = messages.branch(conn, session.leaf_id)
-        page["messages"] = [message_fields(message, parts.prices) for message in branch]
+        shared = parts.prices, parts.api_prefix
+        page["messages"] = [message_fields(message, *shared) for message in branch]
         return encoded(page)
 
     return _json(await parts.database.read(work))

@@ -35,8 +35,8 @@ sessions = st.builds(Session, counts, texts, texts, texts, moments, moments, st.
 
 @given(messages)
 def test_a_message_is_written_as_its_shape_writes_it(message: Message) -> None:
-    shape = MessageOut.of(message, PRICES)
-    assert encoded(message_fields(message, PRICES)).decode() == shape.model_dump_json()
+    shape = MessageOut.of(message, PRICES, "/api/v1")
+    assert encoded(message_fields(message, PRICES, "/api/v1")).decode() == shape.model_dump_json()
 
 
 @given(sessions)

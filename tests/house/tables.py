@@ -50,6 +50,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.attempts": _ours(
         "domain errors elsewhere eventlog formed providers.base rest run"
     ),
+    "lite_llm_chat.sniff": (),
+    "lite_llm_chat.pdf_text": (),
+    "lite_llm_chat.pdf": _ours("sniff"),
+    "lite_llm_chat.uploads": _ours("errors pdf sniff store"),
+    "lite_llm_chat.materials": _ours("domain errors uploads"),
     "lite_llm_chat.engine": _ours("domain errors attempts eventlog providers.base rest run"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.prompts": _ours("domain"),
@@ -63,11 +68,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors briefs catalog cuts engine eventlog forms providers.base run store summaries"
         " tail turns"
     ),
-    "lite_llm_chat.api": _ours("domain errors catalog chat model_lists prices usage store api"),
+    "lite_llm_chat.api": _ours(
+        "domain errors catalog chat model_lists prices uploads usage store api"
+    ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog context fallbacks"
         " model_lists eventlog asides attempts engine summaries turns chat api drain housekeeping"
+        " materials uploads"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -101,6 +109,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": (),
     "aiohappyeyeballs": _ours("providers.pool"),
     "genai_prices": _ours("prices.listed"),
+    "pypdf": _ours("pdf_text"),
     "httptools": _ours("providers.http1 web"),
 }
 
