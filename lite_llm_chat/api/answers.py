@@ -33,6 +33,7 @@ LOG_UNAVAILABLE = Fault(
     detail="the events of this answer can no longer be read: read its message instead",
 )
 STATUSES = {
+    "file_not_found": 404,
     "upstream_timeout": 504,
     "upstream_gave_up": 503,
     "provider_not_configured": 503,
