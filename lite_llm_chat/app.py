@@ -43,6 +43,7 @@ from .drain import Drain
 from .engine import Engine
 from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
+from .materials import Materials
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -55,6 +56,7 @@ from .store.location import Location
 from .summaries import Summaries
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
+from .uploads import Uploads
 
 TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
@@ -92,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Application:
         settings.api_prefix,
         settings.cors_origins,
         settings.max_body_bytes,
+        settings.max_chat_bytes,
         settings.max_upload_bytes,
     )
     return Application(app, options, slow)
@@ -152,6 +155,10 @@ class _Lifespan:
             costs = prices.Prices(_own_prices(settings), catalog.answering)
             toolbox = await _toolbox(settings, stack)
             engine = Engine(eventlog, _policy(settings), catalog.advice, toolbox)
+            uploads = Uploads(
+                database, Path(settings.upload_dir), settings.max_upload_bytes, stamps.now
+            )
+            engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
             if settings.summarize_dropped:
@@ -163,7 +170,7 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs))
+            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs, uploads))
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -302,10 +309,10 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 def _parts(
     settings: Settings,
     heart: tuple[Chat, Approvals, ModelLists],
-    kept: tuple[Database, prices.Prices],
+    kept: tuple[Database, prices.Prices, Uploads],
 ) -> Parts:
     chat, approvals, lists = heart
-    database, costs = kept
+    database, costs, uploads = kept
     return Parts(
         chat=chat,
         approvals=approvals,
@@ -316,8 +323,8 @@ def _parts(
         app_version=settings.app_version,
         api_prefix=settings.api_prefix,
         keep_alive_s=settings.keep_alive_seconds,
-        upload_dir=Path(settings.upload_dir),
-        max_upload_bytes=settings.max_upload_bytes,
+        uploads=uploads,
+        max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
     )
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,8 @@ _ASKED = Prompt("", ())  # instead of one that is not asked again: conversations
 
 log = logging.getLogger("lite_llm_chat.engine")
 
+Filled = Callable[[Prompt], Awaitable[Prompt]]  # a prompt, with the bytes of its pictures
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -67,6 +69,7 @@ class Attempts:
         self._log = eventlog
         self._policy = policy
         self.resting = Resting(policy.clock)
+        self.filled: Filled | None = None
 
     async def draw(self, run: Run) -> Finish:
         """Ask, until somebody answers to the end or nobody is left; every piece goes to the log.
@@ -181,7 +184,11 @@ class Attempts:
         try:
             async with (
                 asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer,
-                aclosing(run.provider.stream(run.prompt)) as pieces,
+                aclosing(
+                    run.provider.stream(
+                        await self._filled(run) if run.prompt.pictured else run.prompt
+                    )
+                ) as pieces,
             ):
                 async for piece in pieces:
                     if not run.begun:
@@ -205,6 +212,10 @@ class Attempts:
             code="upstream_truncated",
             retryable=True,
         )
+
+    async def _filled(self, run: Run) -> Prompt:
+        """What is asked, with the bytes of its pictures: for the request, and kept by nobody."""
+        return run.prompt if self.filled is None else await self.filled(run.prompt)
 
     def _take(self, run: Run, piece: Text | Reasoning | ToolCall | Seal) -> None:
         """A piece, to the log, unless it has to wait in the draft."""

@@ -10,14 +10,14 @@ The same brief is made into another prompt for whoever is asked next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from . import context, forms
 from .catalog import Catalog, Choice
-from .domain import Message, Options, Prompt, Tool, Turn
+from .domain import Attachment, Message, Options, Prompt, Tool, Turn
 from .errors import Invalid
-from .prompts import LeftOut, beginning_of, turns_of
+from .prompts import Beside, LeftOut, beginning_of, images_of, turns_of
 
 SUMMARY_TOKENS = 1_000  # of a window, kept free for one where they are made
 SUMMED_UP = "What was said before, summed up because it no longer fits: "
@@ -41,14 +41,30 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Brief:
     """What is to be asked, of whomever: a branch, oldest first, the cut answer that is gone on
-    with, the summaries of its beginnings by the message that they go up to, and the tools of this
-    server that may be called."""
+    with, the summaries of its beginnings by the message that they go up to, the tools of this
+    server that may be called, and the text and a note of each of its files that is no image, by
+    id."""
 
     history: Sequence[Message]
     system_prompt: str | None = None
     begun: Message | None = None
     summaries: Mapping[int, str] | None = None
     tools: tuple[Tool, ...] = ()
+    texts: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+
+    def beside(self, choice: Choice) -> Beside:
+        """What a choice is given of the files."""
+        return Beside(self.texts, choice.vision is not False)
+
+    def images(self, *, new: bool) -> list[Attachment]:
+        """Those of the question that is to be answered now, or those before."""
+        start = next(
+            (i for i, one in enumerate(reversed(self.history)) if one.role == "assistant"),
+            len(self.history),
+        )
+        cut = len(self.history) - start
+        messages = self.history[cut:] if new else self.history[:cut]
+        return [image for message in messages if message.parts for image in images_of(message)]
 
 
 class Briefed(NamedTuple):
@@ -60,8 +76,10 @@ class Briefed(NamedTuple):
 
 
 def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Briefed:
-    """What is asked of a choice. Raises Invalid `prompt_too_long`."""
-    turns = turns_of(brief.system_prompt, brief.history)
+    """What is asked of a choice. Raises Invalid `prompt_too_long` or `model_cannot_see`."""
+    if choice.vision is False and brief.images(new=True):
+        raise _blind(choice, rules)
+    turns = turns_of(brief.system_prompt, brief.history, brief.beside(choice))
     prefix = None
     if brief.begun is not None:
         prefix, said = beginning_of(brief.begun)
@@ -70,13 +88,30 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     if words:
         turns = forms.with_words(turns, words)
     kept, dropped = _fitted(turns, choice, options, rules)
-    left_out = _left_out(brief, kept, dropped) if dropped else None
+    left_out = _left_out(brief, choice, kept, dropped) if dropped else None
     if left_out is not None and left_out.before:
         kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
     sent = replace(options, response_format=form)
     ours = () if choice.tools is False else brief.tools
-    prompt = Prompt(choice.served, kept, sent, prefix, (*(options.tools or ()), *ours))
-    return Briefed(prompt, tuple(_warnings(choice, rules, prompt, left_out)), left_out)
+    tools = (*(options.tools or ()), *ours)
+    pictured = any(turn.pictures for turn in kept)
+    prompt = Prompt(choice.served, kept, sent, prefix, tools, pictured)
+    warnings = _warnings(choice, rules, prompt, left_out)
+    if choice.vision is False and (unseen := len(brief.images(new=False))):
+        warnings.append(
+            f"images of earlier messages, {unseen} in all, were left out: {choice.model} cannot"
+            " see them"
+        )
+    return Briefed(prompt, tuple(warnings), left_out)
+
+
+def _blind(choice: Choice, rules: Rules) -> Invalid:
+    seeing = rules.catalog.seeing(choice.provider)
+    instead = f"ask one that can, such as {seeing}" if seeing else "ask one that can"
+    return Invalid(
+        f"{choice.model} of {choice.provider} cannot see images: {instead}, or leave the image out",
+        code="model_cannot_see",
+    )
 
 
 def _fitted(
@@ -98,7 +133,7 @@ def _fitted(
     return kept, dropped
 
 
-def _left_out(brief: Brief, kept: Sequence[Turn], dropped: int) -> LeftOut:
+def _left_out(brief: Brief, choice: Choice, kept: Sequence[Turn], dropped: int) -> LeftOut:
     """What was left out, up to which message, and what is known of it: what is kept begins with a
     question, and each question is a message."""
     questions = sum(1 for turn in kept if turn.role == "user")
@@ -107,7 +142,8 @@ def _left_out(brief: Brief, kept: Sequence[Turn], dropped: int) -> LeftOut:
     known = [message.id for message in gone if message.id in (brief.summaries or {})]
     before = (brief.summaries or {})[known[-1]] if known else None
     fresh = gone[[one.id for one in gone].index(known[-1]) + 1 :] if known else gone
-    return LeftOut(gone[-1].session_id, gone[-1].id, dropped, before, tuple(turns_of(None, fresh)))
+    turns = tuple(turns_of(None, fresh, brief.beside(choice)))
+    return LeftOut(gone[-1].session_id, gone[-1].id, dropped, before, turns)
 
 
 def _head(turns: Sequence[Turn]) -> Sequence[Turn]:

@@ -27,7 +27,8 @@ class Choice:
     """Who answers a turn. `model` is the name that was asked for, `served` the id that the
     vendor knows, `thinking` what an alias stands for (None: no opinion), `max_prompt_tokens` a
     bound of ours for the prompt (None: none), `window` and `most_output` the model's own limits, 0
-    where they are not known; `tools` whether it can call any (None: nobody here knows)."""
+    where they are not known; `tools` whether it can call any, `vision` whether it sees images
+    (None: nobody here knows)."""
 
     provider: str
     model: str
@@ -37,6 +38,7 @@ class Choice:
     window: int = 0
     most_output: int = 0
     tools: bool | None = None
+    vision: bool | None = None
 
 
 EVERYBODY = "*"  # whose list is for all that have none of their own
@@ -57,6 +59,7 @@ def merged(rows: Sequence[Model], live: Sequence[Model]) -> Iterator[Model]:
             row,
             context_length=row.context_length or said.context_length,
             max_output_tokens=row.max_output_tokens or said.max_output_tokens,
+            vision=said.vision if row.vision is None else row.vision,
             listed="live" if (row.alias_of or row.id) in names else "known",
         )
     ours = {row.id for row in rows}
@@ -134,7 +137,13 @@ class Catalog:
             row.context_length,
             row.max_output_tokens,
             row.tools,
+            row.vision,
         )
+
+    def seeing(self, provider: str) -> str | None:
+        """The first model of a provider that surely sees images, if there is one."""
+        rows = self._models.get(provider, {}).values()
+        return next((row.id for row in rows if row.vision and row.alias_of is None), None)
 
     def fall_back(self, lists: Mapping[str, Sequence[str]]) -> None:
         """Who is asked after whom, from now on: a list for a model or, by `*`, for all that have

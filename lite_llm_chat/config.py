@@ -96,6 +96,11 @@ class Settings(_Sources):
     )
 
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest JSON request body, bytes")
+    max_chat_bytes: int = Field(
+        16_777_216,
+        ge=1024,
+        description="Largest body of a question, with the images in it, bytes",
+    )
     max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")
     upload_dir: str = Field("./uploads", description="Folder that keeps uploaded files")
     max_answer_bytes: int = Field(

@@ -23,6 +23,7 @@ OTHERS_CHARS = 160  # of what each but the first of those who failed has said
 # `provider_blocked`, for nobody looks for the vendor that minds a question least.
 _STATE = frozenset(
     {
+        "model_cannot_see",
         "prompt_too_long",
         "provider_auth",
         "provider_balance",

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from .attempts import Attempts, Policy
+from .attempts import Attempts, Filled, Policy
 from .domain import ApprovalState, Ended, Fault, Finish, Generation, Prompt
 from .errors import LiteError
 from .eventlog import EventLog
@@ -107,6 +107,10 @@ class Engine:
     def resting(self) -> Resting:
         """Which vendors are rested."""
         return self._attempts.resting
+
+    def show(self, filled: Filled) -> None:
+        """From now on the pictures of prompts get their bytes this way."""
+        self._attempts.filled = filled
 
     def start(
         self,

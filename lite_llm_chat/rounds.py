@@ -196,6 +196,7 @@ class Rounds:
             (*talk.prompt.turns, *turns_of_parts(talk.heard)),
             replace(options, tool_choice=_next_choice(options, last=last)),
             tools=theirs + ours,
+            pictured=talk.prompt.pictured,
         )
         run.spoken = run.begun = False
 

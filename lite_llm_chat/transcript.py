@@ -56,6 +56,8 @@ def _matched(branch: Sequence[Message], said: Sequence[Said]) -> tuple[int, Sequ
 def _alike(stored: Message, one: Said) -> bool:
     if (stored.role, stored.content, stored.call_id) != (one.role, one.content, one.call_id):
         return False
+    if one.files and one.files != tuple(file.id for file in stored.attachments):
+        return False
     return not one.calls or one.calls == open_calls(stored)
 
 

@@ -11,7 +11,7 @@ twice; they touch nothing but the connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -289,7 +289,8 @@ def _open(
     empty = messages.New("assistant", generation_id=plan.generation_id)
     answer = messages.append(conn, Place.under(parent), empty, at)
     known = summaries.known(conn, parent.session_id) if rules.sums_up else None
-    brief = Brief(history, plan.wish.system_prompt, begun, known, plan.tools)
+    texts = _texts(conn, history)
+    brief = Brief(history, plan.wish.system_prompt, begun, known, plan.tools, texts)
     prompt, about, left_out = briefed(brief, plan.choice, plan.options, rules)
     vainly = tuple(
         f"server_tools: no tool of this server is called {name}"
@@ -344,15 +345,31 @@ def first_prompt(conn: Connection, generation: Generation, offer: Offer, rules: 
     answer = messages.get(conn, generation.message_id)
     history = messages.branch(conn, answer.parent_id)
     known = summaries.known(conn, generation.session_id) if rules.sums_up else None
-    brief = Brief(history, offer.system_prompt, summaries=known)
+    texts = _texts(conn, history)
+    brief = Brief(history, offer.system_prompt, summaries=known, texts=texts)
     return briefed(brief, choice, generation.options, rules).prompt
 
 
 def _new(conn: Connection, said: Said) -> messages.New:
-    """A message of a request as it is kept. Raises NotFound `file_not_found`."""
+    """A message of a request as it is kept. Raises NotFound `file_not_found`, or Invalid
+    `file_not_readable`."""
     kept = [files.get(conn, file_id) for file_id in said.files]
+    for one in kept:
+        if one.kind == "other":
+            raise Invalid(
+                f"no model is shown the file {one.name!r}: {one.note or 'upload it once more'}",
+                code="file_not_readable",
+            )
     parts = tuple(Attachment(one.id, one.name, one.media_type, one.size_bytes) for one in kept)
     return messages.New(said.role, said.content, parts, said.call_id)
+
+
+def _texts(
+    conn: Connection, history: Sequence[Message]
+) -> Mapping[str, tuple[str | None, str | None]]:
+    """What a prompt can hold of the files of a history that are no images."""
+    beside = [one for message in history if message.parts for one in message.attachments]
+    return files.texts(conn, [one.id for one in beside if not one.is_image])
 
 
 def _opening_events(

@@ -21,7 +21,8 @@ from ..errors import LiteError, StorageUnavailable, Unavailable, UpstreamError
 from ..store import messages
 from . import sse
 from .deps import Parts
-from .replies import AnswerOut, MessageOut, TicketOut
+from .messages import AnswerOut, MessageOut
+from .replies import TicketOut
 from .requests import AnswerIn
 
 SERVER_STOPPING = Fault(
@@ -33,6 +34,7 @@ LOG_UNAVAILABLE = Fault(
     detail="the events of this answer can no longer be read: read its message instead",
 )
 STATUSES = {
+    "file_not_found": 404,
     "upstream_timeout": 504,
     "upstream_gave_up": 503,
     "provider_not_configured": 503,
@@ -84,7 +86,7 @@ async def shown(parts: Parts, message: Message) -> MessageOut:
     """A message with what it cost."""
     if message.usage is not None:
         await parts.prices.ready(message.provider or "")
-    return MessageOut.of(message, parts.prices)
+    return MessageOut.of(message, parts.prices, parts.api_prefix)
 
 
 def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:

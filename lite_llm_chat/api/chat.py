@@ -7,9 +7,11 @@ from starlette.responses import Response
 
 from ..chat import Ask, Wish
 from . import answers, sse, streams
+from .attached import said_with_files
 from .deps import KeyDep, MessageId, PartsDep, json_only, once
 from .errors import responses
-from .replies import AnswerOut, TicketOut
+from .messages import AnswerOut
+from .replies import TicketOut
 from .requests import AnswerIn, ChatIn
 
 router = APIRouter(tags=["chat"], dependencies=[Depends(json_only)])
@@ -47,7 +49,7 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
     """Record the question and answer it. The answer goes on and is kept whether or not anybody
     reads it; `GET /generations/{id}/events` follows it from any point."""
     ask = Ask(
-        tuple(message.said() for message in asked.messages),
+        await said_with_files(parts, asked.messages, request.headers.get("host")),
         _wish(asked, "chat", key),
         asked.session_id,
         asked.title,

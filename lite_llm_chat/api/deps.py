@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
@@ -24,6 +23,7 @@ from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
 from ..store.idempotency import Once
+from ..uploads import Uploads
 
 LARGEST_ID = 2**63 - 1  # SQLite's largest integer
 
@@ -41,8 +41,8 @@ class Parts:
     app_version: str
     api_prefix: str
     keep_alive_s: float
-    upload_dir: FilePath
-    max_upload_bytes: int
+    uploads: Uploads
+    max_body_bytes: int
     now: Callable[[], datetime]
 
 

@@ -40,4 +40,5 @@ Title = Annotated[
 ]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]
+FILE_ID = r"^[0-9a-f]{64}$"
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]

@@ -1,31 +1,51 @@
 """Uploaded files: kept under the digest of their bytes, served back as attachments.
 
-A file's name is only ever shown, never used as a path; the stored name is the SHA-256 of the
-bytes, so the same file is kept once.
+    POST /upload ─▶ uploads.keep ─▶ FileOut      GET /files/{id} ─▶ the bytes, that no browser runs
+                                                 GET /files · DELETE /files/{id}
+
+A file's name is only ever shown, never used as a path, and what it is its bytes say.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import os
-import tempfile
-from pathlib import Path as FilePath
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, UploadFile
+from fastapi import APIRouter, Depends, Path, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 
-from ..errors import NotFound, TooLarge, WrongMediaType
+from ..errors import WrongMediaType
 from ..store import files
 from .deps import PartsDep
 from .errors import responses
-from .replies import FileOut
+from .fields import FILE_ID
+from .messages import AttachmentOut, file_url
+from .replies import Moment
 
 router = APIRouter(tags=["files"])
 
-FileId = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-CHUNK_BYTES = 256 * 1024
+FileId = Annotated[str, Path(pattern=FILE_ID)]
+
+
+class FileOut(AttachmentOut):
+    """An uploaded file. `kind` is what its bytes are: an image, text, a PDF, or something else,
+    which no model is shown. `note` is what has to be said of that."""
+
+    kind: str
+    note: str | None
+    created_at: Moment
+
+    @classmethod
+    def of(cls, file: files.StoredFile, prefix: str) -> FileOut:
+        return cls(
+            id=file.id,
+            url=file_url(prefix, file.id),
+            name=file.name,
+            media_type=file.media_type,
+            size_bytes=file.size_bytes,
+            kind=file.kind,
+            note=file.note,
+            created_at=file.created_at,
+        )
 
 
 async def multipart_only(request: Request) -> None:
@@ -44,65 +64,35 @@ async def multipart_only(request: Request) -> None:
 )
 async def upload(parts: PartsDep, file: UploadFile) -> FileOut:
     """Keep a file, at most MAX_UPLOAD_BYTES long."""
-    at = parts.now()
-    digest, size = await asyncio.to_thread(
-        _store, file.file, parts.upload_dir, parts.max_upload_bytes
-    )
-    name = _shown_name(file.filename or "")
-    media_type = (file.content_type or "application/octet-stream")[:255]
-    record = files.StoredFile(digest, name, media_type, size, at)
-    kept = await parts.database.write(lambda conn: files.keep(conn, record))
-    return FileOut(
-        id=kept.id,
-        url=f"{parts.api_prefix}/files/{kept.id}",
-        name=kept.name,
-        media_type=kept.media_type,
-        size_bytes=kept.size_bytes,
-    )
+    kept = await parts.uploads.keep(file.file, file.filename or "")
+    return FileOut.of(kept, parts.api_prefix)
+
+
+@router.get("/files", responses=responses(404, 422, 503))
+async def list_files(
+    parts: PartsDep,
+    after: Annotated[
+        str | None, Query(pattern=FILE_ID, description="The last id of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[FileOut]:
+    """The uploaded files, newest first."""
+    page = await parts.database.read(lambda conn: files.page(conn, after, limit))
+    return [FileOut.of(file, parts.api_prefix) for file in page]
 
 
 @router.get("/files/{file_id}", response_class=FileResponse, responses=responses(404, 422, 503))
 async def download(parts: PartsDep, file_id: FileId) -> FileResponse:
     """The bytes of an uploaded file, as an attachment that no browser runs."""
-    record = await parts.database.read(lambda conn: files.get(conn, file_id))
-    path = parts.upload_dir / record.id
-    if not path.is_file():
-        raise NotFound("the file's bytes are gone from the upload folder", code="file_not_found")
+    row, path = await parts.uploads.find(file_id)
     headers = {
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox; default-src 'none'",
     }
-    return FileResponse(path, media_type=record.media_type, filename=record.name, headers=headers)
+    return FileResponse(path, media_type=row.media_type, filename=row.name, headers=headers)
 
 
-def _shown_name(given: str) -> str:
-    """The last part of a path, whichever way its slashes lean, without control characters."""
-    last = given.replace("\\", "/").rsplit("/", 1)[-1]
-    name = "".join(char for char in last if char.isprintable())[:255].strip()
-    return name if name.strip(".") else "file"
-
-
-def _store(source: BinaryIO, folder: FilePath, limit: int) -> tuple[str, int]:
-    """Copy to disk aside, sync, then name by digest; the digest and the size in bytes."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    digest, size = hashlib.sha256(), 0
-    handle, aside = tempfile.mkstemp(dir=folder, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as target:
-            while chunk := source.read(CHUNK_BYTES):
-                size += len(chunk)
-                if size > limit:
-                    raise TooLarge(
-                        f"the file is over {limit} bytes: send a smaller one, or raise"
-                        " MAX_UPLOAD_BYTES",
-                        code="file_too_large",
-                    )
-                digest.update(chunk)
-                target.write(chunk)
-            target.flush()
-            os.fsync(target.fileno())
-        FilePath(aside).replace(folder / digest.hexdigest())
-    except BaseException:
-        FilePath(aside).unlink(missing_ok=True)
-        raise
-    return digest.hexdigest(), size
+@router.delete("/files/{file_id}", status_code=204, responses=responses(404, 409, 422, 503))
+async def delete_file(parts: PartsDep, file_id: FileId) -> None:
+    """Delete a file that no message refers to."""
+    await parts.uploads.forget(file_id)

@@ -30,6 +30,7 @@ class FrontOptions:
     api_prefix: str
     cors_origins: Sequence[str]
     max_body_bytes: int
+    max_chat_bytes: int
     max_upload_bytes: int
 
 
@@ -51,6 +52,9 @@ class Application(Edge):
         super().__init__(
             layers,
             max_body_bytes=options.max_body_bytes,
-            larger={f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES},
+            larger={
+                f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES,
+                f"{options.api_prefix}/chat": options.max_chat_bytes,
+            },
             slow=slow,
         )

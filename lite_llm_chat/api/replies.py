@@ -8,30 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any
 
 import msgspec
 from pydantic import BaseModel, PlainSerializer
 
 from ..domain import (
-    Attachment,
     Fault,
     Generation,
     Listed,
-    Message,
     Model,
-    Part,
-    Reasoning,
-    Seal,
     Session,
-    Text,
     Ticket,
     ToolCall,
-    ToolResult,
     Usage,
-    merged,
 )
-from ..prices import Price, Prices
+from ..prices import Price
 
 Fields = dict[str, Any]
 
@@ -42,7 +34,7 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _written(moment: datetime) -> datetime | str:
+def written(moment: datetime) -> datetime | str:
     """The moment as `encoded` writes it: `iso` of it, ten times as fast unless it is a whole
     second."""
     return moment if moment.microsecond else iso(moment)
@@ -70,77 +62,10 @@ def session_fields(session: Session) -> Fields:
         "title": session.title,
         "provider": session.provider,
         "model": session.model,
-        "created_at": _written(session.created_at),
-        "updated_at": _written(session.updated_at),
+        "created_at": written(session.created_at),
+        "updated_at": written(session.updated_at),
         "message_count": session.message_count,
     }
-
-
-def message_fields(message: Message, prices: Prices) -> Fields:
-    """A MessageOut."""
-    usage, fault = message.usage, message.fault
-    return {
-        "id": message.id,
-        "role": message.role,
-        "content": message.content,
-        "created_at": _written(message.created_at),
-        "provider": message.provider,
-        "model": message.model,
-        "thought_process": message.reasoning,
-        "images": None,
-        "videos": None,
-        "audios": None,
-        "search_results": None,
-        "parent_id": message.parent_id,
-        "status": message.status,
-        "finish_reason": message.finish_reason,
-        "generation_id": message.generation_id,
-        "usage": usage and usage_fields(usage),
-        "cost_microusd": usage and _cost(message, usage, prices),
-        "error": fault and {"code": fault.code, "detail": fault.detail},
-        "tool_calls": [_call(call) for call in message.calls] or None,
-        "tool_call_id": message.call_id,
-        "parts": _parts(message) or None,
-    }
-
-
-def _cost(message: Message, usage: Usage, prices: Prices) -> int | None:
-    """What a message's tokens cost; it was asked for at the moment it was made."""
-    return prices.cost(usage, message.provider or "", message.model or "", message.created_at)
-
-
-def _call(call: ToolCall) -> Fields:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _parts(message: Message) -> list[Fields]:
-    """What a message is made of, without what only a vendor reads; none where what is left is
-    nothing but reasoning and then text."""
-    shown = merged([part for part in message.parts if not isinstance(part, Seal)])
-    return [part_fields(part) for part in shown]
-
-
-def part_fields(part: Part) -> Fields:
-    """One part of a message, by its type."""
-    match part:
-        case Text():
-            return {"type": "text", "text": part.text}
-        case Reasoning():
-            return {"type": "reasoning", "text": part.text}
-        case ToolCall():
-            call = {"id": part.id, "name": part.name, "arguments": part.arguments}
-            return {"type": "tool_call", **call}
-        case ToolResult():
-            result = {"id": part.call_id, "content": part.content, "failed": part.failed}
-            return {"type": "tool_result", **result}
-        case Seal():
-            return {"type": "seal", "maker": part.maker}
-        case Attachment():
-            about = {"id": part.id, "name": part.name, "media_type": part.media_type}
-            return {"type": "attachment", **about, "size_bytes": part.size_bytes}
-        case _:
-            assert_never(part)
 
 
 class UsageOut(BaseModel):
@@ -183,52 +108,6 @@ class SessionOut(BaseModel):
     @classmethod
     def of(cls, session: Session) -> SessionOut:
         return cls(**session_fields(session))
-
-
-class MessageOut(BaseModel):
-    """A message. `status` is `completed` for everything a person wrote. `parts` is what it is made
-    of in its order, where that is more than reasoning and then text."""
-
-    id: int
-    role: str
-    content: str
-    created_at: Moment
-    provider: str | None
-    model: str | None
-    thought_process: str | None
-    images: list[Any] | None = None
-    videos: list[Any] | None = None
-    audios: list[Any] | None = None
-    search_results: list[Any] | None = None
-    parent_id: int | None
-    status: str
-    finish_reason: str | None
-    generation_id: str | None
-    usage: UsageOut | None
-    cost_microusd: int | None = None
-    error: FaultOut | None
-    tool_calls: list[Any] | None = None
-    tool_call_id: str | None = None
-    parts: list[dict[str, Any]] | None = None
-
-    @classmethod
-    def of(cls, message: Message, prices: Prices) -> MessageOut:
-        return cls(**message_fields(message, prices))
-
-
-class SessionDetail(SessionOut):
-    """A session with the messages of its active branch, oldest first."""
-
-    messages: list[MessageOut]
-
-
-class AnswerOut(BaseModel):
-    """The reply to a question that was not streamed."""
-
-    session_id: int
-    generation_id: str
-    message: MessageOut
-    warnings: list[str]
 
 
 class TicketOut(BaseModel):
@@ -388,16 +267,6 @@ class ProviderOut(BaseModel):
     default: bool
     note: str
     resting_until: Moment | None = None
-
-
-class FileOut(BaseModel):
-    """An uploaded file."""
-
-    id: str
-    url: str
-    name: str
-    media_type: str
-    size_bytes: int
 
 
 class HealthOut(BaseModel):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..domain import Said, ToolCall
-from .fields import Name, Str
+from .fields import FILE_ID, Name, Str
+
+MOST_FILES = 20  # of a message
+
+FileId = Annotated[Str, StringConstraints(pattern=FILE_ID)]
 
 
 class TextPart(BaseModel):
@@ -17,14 +22,40 @@ class TextPart(BaseModel):
     text: Str
 
 
-def _joined(content: str | list[TextPart]) -> str:
-    return content if isinstance(content, str) else "".join(part.text for part in content)
+class ImageUrl(BaseModel):
+    """Where an image is."""
+
+    url: Str = Field(description="A data URL, or the `url` of an uploaded file")
+    detail: Literal["auto", "low", "high"] | None = Field(None, description="Taken, not used")
 
 
-def _asks(content: str | list[TextPart]) -> str | list[TextPart]:
-    if not _joined(content).strip():
-        raise ValueError("it is empty: there is nothing to answer")
-    return content
+class ImagePart(BaseModel):
+    """A part of a user's content: an image."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class FileNamed(BaseModel):
+    """Which file."""
+
+    file_id: FileId
+
+
+class FilePart(BaseModel):
+    """A part of a user's content: an uploaded file."""
+
+    type: Literal["file"]
+    file: FileNamed
+
+
+UserPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
+
+
+def _joined(content: str | Sequence[TextPart | ImagePart | FilePart]) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part.text for part in content if isinstance(part, TextPart))
 
 
 Content = Str | list[TextPart]
@@ -38,10 +69,39 @@ class UserIn(_Said):
     """What a person says."""
 
     role: Literal["user"]
-    content: Annotated[Content, AfterValidator(_asks)]
+    content: Str | list[UserPart]
+    images: list[Str] | None = Field(
+        None, description="URLs of images, each as in an `image_url` part"
+    )
+    files: list[FileId] | None = Field(None, description="Ids of uploaded files")
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        names = self._names()
+        if not names and not _joined(self.content).strip():
+            raise ValueError("it is empty: there is nothing to answer")
+        if len(names) > MOST_FILES:
+            raise ValueError(f"it has {len(names)} files, and {MOST_FILES} are the most")
+        return self
 
     def said(self) -> Said:
-        return Said("user", _joined(self.content))
+        """With whatever names its files: ids and URLs."""
+        return Said("user", _joined(self.content), files=self._names())
+
+    def _names(self) -> tuple[str, ...]:
+        """What names its files, in their order."""
+        names: list[str] = []
+        for part in () if isinstance(self.content, str) else self.content:
+            match part:
+                case ImagePart():
+                    names.append(part.image_url.url)
+                case FilePart():
+                    names.append(part.file.file_id)
+                case TextPart():
+                    pass
+                case _:
+                    assert_never(part)
+        return (*names, *(self.images or ()), *(self.files or ()))
 
 
 class SystemIn(_Said):

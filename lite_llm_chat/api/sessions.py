@@ -12,7 +12,8 @@ from ..store import messages, sessions
 from ..store.database import Connection
 from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
 from .errors import responses
-from .replies import SessionDetail, SessionOut, encoded, message_fields, session_fields
+from .messages import SessionDetail, message_fields
+from .replies import SessionOut, encoded, session_fields
 from .requests import SessionIn, SessionPatch
 
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
@@ -43,7 +44,8 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
         session = sessions.get(conn, session_id)
         page = session_fields(session)
         branch = messages.branch(conn, session.leaf_id)
-        page["messages"] = [message_fields(message, parts.prices) for message in branch]
+        shared = parts.prices, parts.api_prefix
+        page["messages"] = [message_fields(message, *shared) for message in branch]
         return encoded(page)
 
     return _json(await parts.database.read(work))

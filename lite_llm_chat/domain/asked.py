@@ -110,13 +110,14 @@ class Prompt:
     the last one the user's) and the options. `prefix` is the text an earlier, cut answer already
     has: the provider goes on from its last character and yields only what is new. `tools` are what
     the model may call, the caller's and the server's own; they change what some vendors want back
-    of earlier turns."""
+    of earlier turns. `pictured`: some of the turns have pictures."""
 
     model: str
     turns: tuple[Turn, ...]
     options: Options = Options()
     prefix: Beginning | None = None
     tools: tuple[Tool, ...] = ()
+    pictured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

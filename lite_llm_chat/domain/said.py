@@ -62,6 +62,10 @@ class Attachment(msgspec.Struct, frozen=True, gc=False):
     media_type: str
     size_bytes: int
 
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
+
 
 Part = Text | Reasoning | ToolCall | Seal | ToolResult | Attachment
 

@@ -168,8 +168,10 @@ files = Table(
     Column("size_bytes", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("kind", String(16), nullable=False, server_default="other"),
-    Column("text", Text),
     Column("owner", String(64), nullable=False, server_default="local"),
+    Column("note", Text),
+    Column("text", Text),  # the last one: a list must not read through it
+    Index("files_by_owner", "owner", "created_at", "id"),
 )
 
 message_files = Table(

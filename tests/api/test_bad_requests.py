@@ -176,7 +176,7 @@ async def test_a_body_that_is_too_large_is_refused(
     product = await launch(max_body_bytes=2000)
     fits = question("x" * 1000)
     assert (await product.call("POST", "/chat", fits | {"background": True}))[0] == 202
-    large = json.dumps(question("x" * 2000)).encode()
+    large = json.dumps(question("x" * 2001)).encode()
     assert (await post_bytes(product, "/api/v1/chat", large)).verdict == (413, "body_too_large")
     assert product._session is not None
 

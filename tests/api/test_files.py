@@ -7,32 +7,50 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import aiohttp
+import hypothesis
+from hypothesis import strategies as st
+from sqlalchemy import Connection, update
 
+from lite_llm_chat.store.tables import files
 from tests.conftest import Product
 
+from .attach import ask_about, png, upload
 from .conftest import Launch
-from .truth import Reply, send
+from .truth import send
 
 
-async def upload(
-    product: Product, data: bytes, name: str = "a.txt", media_type: str = "text/plain"
-) -> Reply:
-    form = aiohttp.FormData(quote_fields=False)
-    form.add_field("file", data, filename=name, content_type=media_type)
-    return await send(product, "POST", "/api/v1/upload", form)
+def drawn(strategy: st.SearchStrategy[bytes], count: int) -> list[bytes]:
+    """Some examples of a strategy, the small ones among them."""
+    found: list[bytes] = []
+
+    @hypothesis.settings(
+        max_examples=count,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(strategy)
+    def collect(one: bytes) -> None:
+        found.append(one)
+
+    collect()
+    return found
 
 
 async def test_an_uploaded_file_is_this_object_and_comes_back_unchanged(product: Product) -> None:
-    data = bytes(range(256)) * 2000
-    reply = await upload(product, data, "picture.png", "image/png")
+    data = png(3, 2) + bytes(range(256)) * 2000
+    reply = await upload(product, data, "picture.png", "text/html")
     assert reply.status == 200
     digest = hashlib.sha256(data).hexdigest()
-    assert reply.json == {
+    shown = reply.json
+    assert shown.pop("created_at").endswith("Z")
+    assert shown == {
         "id": digest,
         "url": f"/api/v1/files/{digest}",
         "name": "picture.png",
         "media_type": "image/png",
         "size_bytes": len(data),
+        "kind": "image",
+        "note": None,
     }
     kept = await send(product, "GET", reply.json["url"])
     assert (kept.status, kept.body) == (200, data)
@@ -42,9 +60,9 @@ async def test_an_uploaded_file_is_this_object_and_comes_back_unchanged(product:
     assert kept.headers["Content-Security-Policy"].startswith("sandbox")
 
 
-async def test_a_file_whose_bytes_are_gone_is_not_found(product: Product) -> None:
+async def test_a_file_whose_bytes_are_gone_is_not_found(product: Product, tmp_path: Path) -> None:
     reply = await upload(product, b"soon gone")
-    (product.parts.upload_dir / reply.json["id"]).unlink()
+    (tmp_path / "uploads" / reply.json["id"]).unlink()
     gone = await send(product, "GET", reply.json["url"])
     assert gone.verdict == (404, "file_not_found")
 
@@ -53,7 +71,100 @@ async def test_a_page_is_never_run_by_a_browser(product: Product) -> None:
     reply = await upload(product, b"<script>alert(1)</script>", "a.html", "text/html")
     kept = await send(product, "GET", reply.json["url"])
     assert kept.headers["Content-Disposition"].startswith("attachment")
-    assert kept.headers["Content-Security-Policy"].startswith("sandbox")
+    assert kept.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert kept.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+async def test_what_a_file_is_its_bytes_say_and_not_whoever_sends_it(product: Product) -> None:
+    pages = b"<html><script>alert(1)</script>", b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    for data, kind, media_type in (
+        (pages[0], "text", "text/plain"),
+        (pages[1], "text", "text/plain"),
+        (png(1, 1), "image", "image/png"),
+        (b"GIF89a" + b"\1\0\1\0" + pages[0], "image", "image/gif"),
+        (b"MZ\x90\0\3", "other", "application/octet-stream"),
+        (b"a\0b", "other", "application/octet-stream"),
+        (png(0, 1), "other", "image/png"),
+        (png(20_000, 1), "other", "image/png"),
+        (b"\xff\xd8\xff", "other", "image/jpeg"),
+    ):
+        for claimed in ("image/svg+xml", "text/html", "image/jpeg"):
+            reply = await upload(product, data, "x.png", claimed)
+            assert (reply.json["kind"], reply.json["media_type"]) == (kind, media_type), data
+            assert (reply.json["note"] is not None) == (kind == "other")
+
+
+async def test_a_text_is_of_the_kind_that_its_name_says(product: Product) -> None:
+    for name, media_type in (
+        ("a.csv", "text/csv"),
+        ("A.MD", "text/markdown"),
+        ("a.json", "application/json"),
+        ("a.py", "text/plain"),
+        ("a.html", "text/plain"),
+        ("csv", "text/plain"),
+    ):
+        reply = await upload(product, f"text of {name}".encode(), name, "application/x")
+        assert (reply.json["kind"], reply.json["media_type"]) == ("text", media_type), name
+
+
+async def test_a_link_in_the_upload_folder_leads_nowhere(product: Product, tmp_path: Path) -> None:
+    reply = await upload(product, b"mine")
+    secret = tmp_path / "secret"
+    secret.write_text("not yours")
+    place = tmp_path / "uploads" / reply.json["id"]
+    place.unlink()
+    place.symlink_to(secret)
+    refused = await send(product, "GET", reply.json["url"])
+    assert refused.verdict == (404, "file_not_found")
+    again = await upload(product, b"mine")
+    assert (await send(product, "GET", again.json["url"])).body == b"mine"
+    assert secret.read_text() == "not yours"
+
+
+async def test_files_are_listed_page_by_page_the_newest_first(product: Product) -> None:
+    ids = [(await upload(product, f"file {n}".encode())).json["id"] for n in range(5)]
+    listed: list[str] = []
+    after = ""
+    while page := (await send(product, "GET", f"/api/v1/files?limit=2{after}")).json:
+        listed += [one["id"] for one in page]
+        after = f"&after={listed[-1]}"
+    assert listed == ids[::-1]
+    unknown = await send(product, "GET", f"/api/v1/files?after={'0' * 64}")
+    assert unknown.verdict == (404, "file_not_found")
+
+
+async def test_a_deleted_file_is_gone_with_its_bytes(product: Product, tmp_path: Path) -> None:
+    reply = await upload(product, b"go away")
+    assert (await send(product, "DELETE", reply.json["url"])).status == 204
+    assert list((tmp_path / "uploads").iterdir()) == []
+    for method in ("GET", "DELETE"):
+        gone = await send(product, method, reply.json["url"])
+        assert gone.verdict == (404, "file_not_found")
+    assert (await upload(product, b"go away")).status == 200
+
+
+async def test_a_file_of_another_owner_is_not_there(product: Product) -> None:
+    reply = await upload(product, b"theirs")
+
+    def give_away(conn: Connection) -> None:
+        conn.execute(update(files).values(owner="somebody else"))
+
+    await product.parts.database.write(give_away)
+    for method in ("GET", "DELETE"):
+        refused = await send(product, method, reply.json["url"])
+        assert refused.verdict == (404, "file_not_found")
+    assert (await send(product, "GET", "/api/v1/files")).json == []
+    assert (await upload(product, b"theirs", "b.txt")).verdict == (404, "file_not_found")
+    assert (await ask_about(product, [reply.json["id"]])).verdict == (404, "file_not_found")
+
+
+async def test_any_bytes_come_back_unchanged(product: Product) -> None:
+    heads = (b"", b"%PDF-1.7\n", png(1, 1), b"\xff\xfe", b"\xef\xbb\xbf", b"RIFF\0\0\0\0WEBP")
+    anything = st.builds(bytes.__add__, st.sampled_from(heads), st.binary(max_size=300))
+    for data in drawn(anything, 60):
+        reply = await upload(product, data)
+        assert reply.json["id"] == hashlib.sha256(data).hexdigest()
+        assert (await send(product, "GET", reply.json["url"])).body == data
 
 
 async def test_a_name_is_only_shown_and_never_a_path(product: Product, tmp_path: Path) -> None:
@@ -68,6 +179,9 @@ async def test_a_name_is_only_shown_and_never_a_path(product: Product, tmp_path:
         "x" * 300 + ".txt": "x" * 255,
         "a'; DROP TABLE files --": "a'; DROP TABLE files --",
         " ": "file",
+        "a\u202eb.txt": "ab.txt",
+        "~/.ssh/id_rsa": "id_rsa",
+        "..%2f..%2fx": "..%2f..%2fx",
     }
     for number, (given, shown) in enumerate(names.items()):
         reply = await upload(product, f"file {number}".encode(), given)
@@ -76,6 +190,21 @@ async def test_a_name_is_only_shown_and_never_a_path(product: Product, tmp_path:
         disposition = kept.headers["Content-Disposition"]
         assert disposition.startswith("attachment; filename"), given
         assert unquote(disposition).rstrip('"').endswith(shown), given
+    assert all(len(path.name) == 64 for path in (tmp_path / "uploads").iterdir())
+
+
+async def test_a_name_with_control_characters_is_shown_without_them(
+    product: Product, tmp_path: Path
+) -> None:
+    for given in (b"a\0b.txt", b"../\x1b[2Ja\tb.txt"):
+        head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="' + given
+        body = head + b'"\r\n\r\n' + given + b"\r\n--x--\r\n"
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        reply = await send(product, "POST", "/api/v1/upload", body, headers)
+        assert reply.status in (200, 400, 422), given
+        if reply.status == 200:
+            assert reply.json["name"].isprintable()
+            assert "/" not in reply.json["name"]
     assert all(len(path.name) == 64 for path in (tmp_path / "uploads").iterdir())
 
 

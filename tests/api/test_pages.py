@@ -7,13 +7,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lite_llm_chat.api.replies import (
-    MessageOut,
-    SessionOut,
-    encoded,
-    message_fields,
-    session_fields,
-)
+from lite_llm_chat.api.messages import MessageOut, message_fields
+from lite_llm_chat.api.replies import SessionOut, encoded, session_fields
 from lite_llm_chat.domain import Fault, Message, Session, Usage
 from lite_llm_chat.prices import NONE, Prices
 
@@ -35,8 +30,8 @@ sessions = st.builds(Session, counts, texts, texts, texts, moments, moments, st.
 
 @given(messages)
 def test_a_message_is_written_as_its_shape_writes_it(message: Message) -> None:
-    shape = MessageOut.of(message, PRICES)
-    assert encoded(message_fields(message, PRICES)).decode() == shape.model_dump_json()
+    shape = MessageOut.of(message, PRICES, "/api/v1")
+    assert encoded(message_fields(message, PRICES, "/api/v1")).decode() == shape.model_dump_json()
 
 
 @given(sessions)

@@ -55,6 +55,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.engine": _ours(
         "domain errors attempts eventlog providers.base rest rounds run tools.base"
     ),
+    "lite_llm_chat.sniff": (),
+    "lite_llm_chat.pdf_text": (),
+    "lite_llm_chat.pdf": _ours("sniff"),
+    "lite_llm_chat.uploads": _ours("errors pdf sniff store"),
+    "lite_llm_chat.materials": _ours("domain errors uploads"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.prompts": _ours("domain"),
     "lite_llm_chat.transcript": _ours("domain errors"),
@@ -73,13 +78,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " tail turns"
     ),
     "lite_llm_chat.api": _ours(
-        "domain errors approvals catalog chat model_lists prices usage store api"
+        "domain errors approvals catalog chat model_lists prices uploads usage store api"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog context fallbacks"
         " model_lists eventlog approvals asides attempts engine summaries tools turns chat api"
-        " drain housekeeping"
+        " drain housekeeping materials uploads"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -121,6 +126,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": _ours("tools.mcp_client"),
     "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
+    "pypdf": _ours("pdf_text"),
     "httptools": _ours("providers.http1 web"),
 }
 

@@ -50,10 +50,12 @@ def _count_earlier_answers() -> None:
 
 def _make_files() -> None:
     op.add_column("files", sa.Column("kind", sa.String(16), nullable=False, server_default="other"))
-    op.add_column("files", sa.Column("text", sa.Text))
     op.add_column(
         "files", sa.Column("owner", sa.String(64), nullable=False, server_default="local")
     )
+    op.add_column("files", sa.Column("note", sa.Text))
+    op.add_column("files", sa.Column("text", sa.Text))
+    op.create_index("files_by_owner", "files", ["owner", "created_at", "id"])
     message = sa.ForeignKey("chat_messages.id", ondelete="CASCADE")
     op.create_table(
         "message_files",

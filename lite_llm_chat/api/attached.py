@@ -1,0 +1,97 @@
+"""The files of a question: whatever names one becomes the id of a kept file.
+
+an id · the URL of an uploaded file ─────────▶ id
+data:…;base64,… ─▶ bytes ─▶ uploads.keep ────▶ id
+any other URL ─▶ refused: this server fetches nothing
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import io
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from ..domain import Said
+from ..errors import Invalid, TooLarge
+from .deps import Parts
+from .fields import FILE_ID
+from .said import SaidIn
+
+_DATA = re.compile(r"data:[^,]{0,255};base64", re.IGNORECASE)
+_SPACE = dict.fromkeys(map(ord, " \t\r\n"))
+
+
+async def said_with_files(
+    parts: Parts, messages: Sequence[SaidIn], host: str | None
+) -> tuple[Said, ...]:
+    """What the messages of a request say, with the files beside it kept. `host` is the one that was
+    asked, so that its own URLs are known. Raises Invalid or TooLarge."""
+    said = tuple(message.said() for message in messages)
+    if sum(len(one.content) for one in said) > parts.max_body_bytes:
+        raise TooLarge(
+            f"the messages are over {parts.max_body_bytes} characters: say less at once, send long"
+            " texts as files, or raise MAX_BODY_BYTES",
+            code="body_too_large",
+        )
+    if not any(one.files for one in said):
+        return said
+    return tuple([await _kept(parts, one, host) for one in said])
+
+
+async def _kept(parts: Parts, said: Said, host: str | None) -> Said:
+    ids = [await _id(parts, name, host) for name in said.files]
+    return msgspec.structs.replace(said, files=tuple(dict.fromkeys(ids)))
+
+
+async def _id(parts: Parts, name: str, host: str | None) -> str:
+    """The id of what is named."""
+    if re.fullmatch(FILE_ID, name):
+        return name
+    if name[:5].lower() == "data:":
+        data = await asyncio.to_thread(_decoded, name)
+        return (await parts.uploads.keep(io.BytesIO(data), "")).id
+    return _own(name, host, parts.api_prefix)
+
+
+def _decoded(url: str) -> bytes:
+    """The bytes of a data URL (RFC 2397), of which only base64 is taken."""
+    head, _, text = url.partition(",")
+    try:
+        if not _DATA.fullmatch(head):
+            raise ValueError
+        return b64decode(unquote(text).translate(_SPACE), validate=True)
+    except (ValueError, binascii.Error):
+        raise Invalid(
+            "a data URL cannot be read: it must be data:, a media type, ;base64, and the bytes in"
+            " base64",
+            code="invalid_data_url",
+        ) from None
+
+
+def _own(url: str, host: str | None, prefix: str) -> str:
+    """The id in the URL of an uploaded file, with or without this server's own address."""
+    try:
+        at = urlsplit(url)
+    except ValueError:
+        raise _remote() from None
+    ours = (at.scheme, at.netloc) == ("", "") or (
+        at.scheme in ("http", "https") and at.netloc == host
+    )
+    folder, _, file_id = at.path.rpartition("/")
+    if not ours or folder != f"{prefix}/files" or not re.fullmatch(FILE_ID, file_id):
+        raise _remote()
+    return file_id
+
+
+def _remote() -> Invalid:
+    return Invalid(
+        "a file is named by a URL that is not one of this server's, and this server fetches"
+        " nothing: upload the file, or send it as a data URL",
+        code="remote_file",
+    )
