@@ -21,7 +21,7 @@ from ..domain import Said
 from ..errors import Invalid, TooLarge
 from .deps import Parts
 from .fields import FILE_ID
-from .said import SaidIn
+from .said import MOST_FILES, SaidIn
 
 _DATA = re.compile(r"data:[^,]{0,255};base64", re.IGNORECASE)
 _SPACE = dict.fromkeys(map(ord, " \t\r\n"))
@@ -45,6 +45,12 @@ async def said_with_files(
 
 
 async def _kept(parts: Parts, said: Said, host: str | None) -> Said:
+    if len(said.files) > MOST_FILES:
+        raise Invalid(
+            f"a message has {len(said.files)} files, and {MOST_FILES} are the most: send some of"
+            " them in another one",
+            code="too_many_files",
+        )
     ids = [await _id(parts, name, host) for name in said.files]
     return msgspec.structs.replace(said, files=tuple(dict.fromkeys(ids)))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, StringConstraints, model_validator
 
 from ..domain import Said, ToolCall
 from .fields import FILE_ID, Name, Str
 
 MOST_FILES = 20  # of a message
 
-FileId = Annotated[Str, StringConstraints(pattern=FILE_ID)]
+FileId = Annotated[StrictStr, StringConstraints(pattern=FILE_ID)]
 
 
 class TextPart(BaseModel):
@@ -77,11 +77,8 @@ class UserIn(_Said):
 
     @model_validator(mode="after")
     def _asks(self) -> Self:
-        names = self._names()
-        if not names and not _joined(self.content).strip():
+        if not _joined(self.content).strip() and not self._names():
             raise ValueError("it is empty: there is nothing to answer")
-        if len(names) > MOST_FILES:
-            raise ValueError(f"it has {len(names)} files, and {MOST_FILES} are the most")
         return self
 
     def said(self) -> Said:

@@ -27,6 +27,11 @@ BEYOND_SHAPE = {
     "provider_unknown_model",
     "provider_bad_request",
     "body_too_large",
+    "remote_file",
+    "invalid_data_url",
+    "file_not_readable",
+    "too_many_files",
+    "model_cannot_see",
 }
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 EMPTY_QUESTION = "Value error, it is empty: there is nothing to answer"

@@ -37,6 +37,7 @@ MESSAGE_KEYS = [
     "tool_calls",
     "tool_call_id",
     "parts",
+    "attachments",
 ]
 
 

@@ -109,7 +109,8 @@ async def test_what_cannot_be_had_is_refused_and_nothing_is_asked(
         ({"images": ["data:"]}, "invalid_data_url"),
         ({"files": [other]}, "file_not_readable"),
         ({"files": ["../../etc/passwd"]}, "validation_error"),
-        ({"files": [file_id] * 21}, "validation_error"),
+        ({"files": [file_id] * 21}, "too_many_files"),
+        ({"images": [ours] * 11, "files": [file_id] * 10}, "too_many_files"),
     ):
         reply = await ask(product, {"content": "Hi", **said})
         assert reply.verdict == (422, code), said
