@@ -154,6 +154,7 @@ class MessageOut(BaseModel):
     tool_calls: list[Any] | None = None
     tool_call_id: str | None = None
     parts: list[Any] | None = None
+    attachments: list[Any] | None = None
 
 
 class SessionOut(BaseModel):

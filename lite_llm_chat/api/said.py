@@ -12,7 +12,7 @@ from .fields import FILE_ID, Name, Str
 
 MOST_FILES = 20  # of a message
 
-FileId = Annotated[StrictStr, StringConstraints(pattern=FILE_ID)]
+FileId = Annotated[StrictStr, StringConstraints(min_length=64, max_length=64, pattern=FILE_ID)]
 
 
 class TextPart(BaseModel):

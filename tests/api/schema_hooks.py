@@ -14,27 +14,34 @@ import schemathesis
 
 # The state of the server or the sense of the request decides, not its shape.
 BEYOND_SHAPE = {
-    "unknown_provider",
-    "unknown_model",
-    "invalid_schema",
-    "no_question",
-    "not_an_answer",
-    "transcript_mismatch",
+    "body_too_large",
+    "file_not_readable",
     "idempotency_key_reused",
     "invalid_cursor",
+    "invalid_data_url",
     "invalid_period",
+    "invalid_schema",
+    "model_cannot_see",
+    "no_question",
+    "not_an_answer",
+    "prompt_too_long",
+    "provider_bad_request",
     "provider_not_configured",
     "provider_unknown_model",
-    "provider_bad_request",
-    "body_too_large",
     "remote_file",
-    "invalid_data_url",
-    "file_not_readable",
     "too_many_files",
-    "model_cannot_see",
+    "tool_call_mismatch",
+    "tool_name_taken",
+    "transcript_mismatch",
+    "unknown_model",
+    "unknown_provider",
 }
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
-EMPTY_QUESTION = "Value error, it is empty: there is nothing to answer"
+ACROSS_FIELDS = (
+    "Value error, it is empty: there is nothing to answer",
+    "Value error, tool_choice names",
+    "Value error, two tools have the same name",
+)
 
 
 def beyond_shape(body: bytes) -> bool:
@@ -43,7 +50,7 @@ def beyond_shape(body: bytes) -> bool:
     if problem["code"] in BEYOND_SHAPE:
         return True
     found = problem["detail"]
-    return isinstance(found, list) and all(one["msg"] == EMPTY_QUESTION for one in found)
+    return isinstance(found, list) and all(one["msg"].startswith(ACROSS_FIELDS) for one in found)
 
 
 @schemathesis.hook

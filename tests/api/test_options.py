@@ -88,10 +88,10 @@ async def test_what_the_vendor_has_no_use_for_is_named(
 async def test_odd_fields_of_a_message_are_named_once(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
-    said = [{"role": "user", "content": "Hi", "images": ["x"], "name": "Ann"}] * 2
+    said = [{"role": "user", "content": "Hi", "mood": ["x"], "name": "Ann"}] * 2
     _, warnings = await sent(product, upstream, messages=said)
     assert [warning.split(":")[0] for warning in warnings] == [
-        "messages[].images",
+        "messages[].mood",
         "messages[].name",
     ]
     assert order_of(upstream, 0)["messages"] == [{"role": "user", "content": "Hi"}] * 2
