@@ -80,6 +80,7 @@ async def test_a_whole_answer_is_this_object(product: Product, upstream: DeepSee
         "tool_calls": None,
         "tool_call_id": None,
         "parts": None,
+        "attachments": None,
     }
 
 
