@@ -8,6 +8,7 @@ from pathlib import Path
 from lite_llm_chat.config import Settings
 from standins.behaviours import Answer, Stall
 from standins.deepseek import DeepSeekStandIn
+from tests.api.follow import order_of
 from tests.conftest import Product
 
 from .conftest import python, run
@@ -18,7 +19,9 @@ STORY = " ".join(f"word{n}" for n in range(1, 61))
 
 def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
-    assert programs == {"stream.py", "stream.sh", "ask_later.py", "stop.py"}
+    assert programs == {
+        *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
+    }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
 
@@ -61,6 +64,22 @@ async def test_a_question_that_is_asked_twice_is_answered_once(
     ran = await python(cookbook / "ask_later.py", "say: Paris", product.url)
     assert (ran.code, ran.out) == (0, "completed: Paris\n")
     assert len(upstream.chats) == 1
+
+
+async def test_a_file_is_uploaded_and_asked_about(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path, tmp_path: Path
+) -> None:
+    program, file = cookbook / "ask_about_a_file.py", tmp_path / 'my "notes".txt'
+    file.write_text("Milk, eggs", "utf-8")
+    ran = await python(program, str(file), "say: A shopping list", product.url)
+    assert (ran.code, ran.err) == (0, "")
+    (asked,) = order_of(upstream)["messages"]
+    assert asked["content"].startswith("say: A shopping list\n\nThe file \"my 'notes'.txt\"")
+    assert "\nMilk, eggs\n" in asked["content"]
+    file.write_bytes(b"MZ\0")
+    ran = await python(program, str(file), "What?", product.url)
+    assert (ran.code, ran.out) == (1, "")
+    assert "422: no model is shown the file" in ran.err
 
 
 async def test_a_stopped_answer_keeps_its_words(
