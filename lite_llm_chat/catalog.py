@@ -60,6 +60,8 @@ def merged(rows: Sequence[Model], live: Sequence[Model]) -> Iterator[Model]:
             context_length=row.context_length or said.context_length,
             max_output_tokens=row.max_output_tokens or said.max_output_tokens,
             vision=said.vision if row.vision is None else row.vision,
+            tools=said.tools if row.tools is None else row.tools,
+            reasoning=said.reasoning if row.reasoning is None else row.reasoning,
             listed="live" if (row.alias_of or row.id) in names else "known",
         )
     ours = {row.id for row in rows}

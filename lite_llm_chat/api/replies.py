@@ -236,7 +236,8 @@ class PricesOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """A model of the catalog. `listed`: `live` if the vendor's own list has it, else `known`."""
+    """A model of the catalog. `listed`: `live` if the vendor's own list has it, else `known`.
+    `vision`, `tools`, `reasoning`: what it can; null: not known here."""
 
     id: str
     name: str
@@ -246,6 +247,9 @@ class ModelOut(BaseModel):
     description: str
     alias_of: str | None
     listed: Listed
+    vision: bool | None = None
+    tools: bool | None = None
+    reasoning: bool | None = None
     prices: PricesOut | None = None
 
     @classmethod

@@ -36,6 +36,7 @@ from .exchange import empty, garbage, leniently
 from .frames import Frame, Mender, SseSplitter
 from .gather import Gatherer, count
 from .refusal import read_refusal
+from .template import MAX_TEMPLATE_BYTES, VAIN_TEMPLATES, Template, around_text
 from .wire import Endpoint, truncated
 
 # The vendor's stop reasons (SDK 2.14.0, November 2026) in the words that callers know from every
@@ -63,6 +64,7 @@ _EVENTS = frozenset(
     }
 )
 
+_DELTA = "content_block_delta"
 _COUNTS = (
     "input_tokens",
     "cache_creation_input_tokens",
@@ -141,6 +143,28 @@ class _Block:
 _decoder = msgspec.json.Decoder(_Event)
 
 
+def _says(row: bytes) -> object:
+    """The text of an event that is a delta of text, else None."""
+    try:
+        event = _decoder.decode(row)
+    except (ValueError, RecursionError):
+        return None
+    part = event.delta if event.type == _DELTA else None
+    return part.text if isinstance(part, _Part) and part.type == "text_delta" else None
+
+
+def _template(frame: Frame) -> Template | None:
+    """The template of a delta of text. The proof: the same row with that text empty says
+    nothing."""
+    row = frame.data
+    if frame.event != _DELTA or len(row) > MAX_TEMPLATE_BYTES or not _says(row):
+        return None
+    halves = around_text(row, plainly=True)
+    if halves is None or _says(b"".join(halves)) != "":
+        return None
+    return Template(*halves, _DELTA.encode())
+
+
 class MessageDecoder:
     """Turns the bytes of one answer into pieces. After a call, `failure` may hold the error that
     ends the answer: what came before it is in the pieces returned by that call."""
@@ -158,7 +182,9 @@ class MessageDecoder:
         "_open",
         "_reason",
         "_sse",
+        "_template",
         "_usage",
+        "_vain",
         "failure",
         "finished",
     )
@@ -178,6 +204,9 @@ class MessageDecoder:
         self._open: dict[int, _Block] = {}
         self._ids: set[str] = set()
         self._done: list[Piece] = []
+        # Of the event that was read last, if it was a text: of one like it, only the text is news.
+        self._template: Template | None = None
+        self._vain = 0
 
     @property
     def working(self) -> int:
@@ -192,7 +221,8 @@ class MessageDecoder:
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:
-            self._take_all(self._sse.feed(data))
+            if not self._read_alike(data):
+                self._take_all(self._sse.feed(data))
         except UpstreamError as error:
             self.failure = error
         return self._handed_out()
@@ -234,10 +264,26 @@ class MessageDecoder:
         self._done += self._gathered.handed_out(last=True)
         self._done.append(piece)
 
+    def _read_alike(self, data: bytes) -> bool:
+        """Read whole events that are like the last one but for their text. False for any others:
+        nothing of them was read then."""
+        template = self._template
+        if template is None or (texts := template.texts(data)) is None:
+            return False
+        if self.over or not self._sse.at_event(data):
+            return False
+        self._vain = 0
+        self._gathered.more(texts)
+        return True
+
     def _take_all(self, frames: list[Frame]) -> None:
+        self._template = None
         for frame in frames:
             if not self.finished:
                 self._take(frame)
+        if frames and self._vain < VAIN_TEMPLATES:
+            self._template = _template(frames[-1])
+            self._vain += self._template is not None
 
     def _take(self, frame: Frame) -> None:
         data = frame.data.strip()

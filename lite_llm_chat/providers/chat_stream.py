@@ -26,7 +26,7 @@ from .exchange import empty, garbage, gave_up, leniently
 from .frames import Frame, SseSplitter
 from .gather import Gatherer
 from .refusal import read_refusal, refusal
-from .template import Template, around_text
+from .template import MAX_TEMPLATE_BYTES, VAIN_TEMPLATES, Template, around_text
 from .think import TagReader
 from .usage import read_usage
 from .wire import Endpoint, truncated
@@ -41,8 +41,6 @@ _GRACE_WITH_USAGE_S = 0.1  # … when nothing more is expected but the end mark
 # Ends that calls do not change: the last of them may have been cut.
 _CUT_SHORT = frozenset({"length", "content_filter"})
 _READ_INDEXES = (0, None, "0")  # of the choices: the first one, however a vendor says so
-_MAX_TEMPLATE_BYTES = 16 * 1024  # of a chunk: a larger one is not kept for the answer's life
-_VAIN_TEMPLATES = 8  # so many in a row that nothing was like: no two chunks of it are alike
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -131,7 +129,7 @@ def _has_more(chunk: _Chunk) -> bool:
 def _template(row: bytes, chunk: _Chunk) -> Template | None:
     """The template of a chunk that says one thing, in one string; `row` is its JSON. The proof:
     the same row with that string empty says nothing."""
-    if len(row) > _MAX_TEMPLATE_BYTES or not any(_said(chunk)) or _has_more(chunk):
+    if len(row) > MAX_TEMPLATE_BYTES or not any(_said(chunk)) or _has_more(chunk):
         return None
     if (halves := around_text(row)) is None:
         return None
@@ -290,7 +288,7 @@ class ChatDecoder:
             self._template = None
             for chunk in chunks:
                 self._read(chunk)
-            if self._vain < _VAIN_TEMPLATES:
+            if self._vain < VAIN_TEMPLATES:
                 self._template = _template(new[new.rfind(b"\n") + 1 :], chunks[-1])
                 self._vain += self._template is not None
         else:

@@ -16,28 +16,34 @@ import re
 
 import msgspec
 
+MAX_TEMPLATE_BYTES = 16 * 1024  # of a chunk: a larger one is not kept for the answer's life
+VAIN_TEMPLATES = 8  # so many in a row that nothing was like: no two chunks of it are alike
+
 # A JSON string that is not empty, under a name by which vendors give text.
 _STRING = re.compile(
     rb'"(?:content|reasoning|reasoning_content)":[ ]*"(?!")([^"\\]*(?:\\.[^"\\]*)*)"'
 )
+_TEXT = re.compile(rb'"text":[ ]*"(?!")([^"\\]*(?:\\.[^"\\]*)*)"')  # Anthropic's name for it
 _strings = msgspec.json.Decoder(str)
 
 
-def around_text(row: bytes) -> tuple[bytes, bytes] | None:
+def around_text(row: bytes, *, plainly: bool = False) -> tuple[bytes, bytes] | None:
     """What stands before and after the first text in the JSON of a chunk: up to its opening
-    quote, and from its closing one. None if there is no text, or only an empty one."""
-    found = _STRING.search(row)
+    quote, and from its closing one. None if there is no text, or only an empty one. `plainly`: it
+    is called `text`."""
+    found = (_TEXT if plainly else _STRING).search(row)
     return (row[: found.start(1)], row[found.end(1) :]) if found else None
 
 
 class Template:
-    """Events of one `data: ` line each: JSON that begins with `before` and ends with `after`, and
-    between them the inside of a JSON string."""
+    """Events of one `data: ` line each, behind a line with a `name` or none: JSON that begins with
+    `before` and ends with `after`, and between them the inside of a JSON string."""
 
     __slots__ = ("_head", "_tail")
 
-    def __init__(self, before: bytes, after: bytes) -> None:
-        self._head = b"data: " + before
+    def __init__(self, before: bytes, after: bytes, name: bytes = b"") -> None:
+        named = b"event: " + name + b"\n" if name else b""
+        self._head = named + b"data: " + before
         self._tail = after + b"\n\n"
 
     def texts(self, data: bytes) -> list[str] | None:

@@ -94,6 +94,9 @@ async def test_the_first_look_at_the_models_already_shows_what_the_vendor_lists(
         "description": "zeta, listed by deepseek",
         "alias_of": None,
         "listed": "live",
+        "vision": None,
+        "tools": None,
+        "reasoning": None,
         "prices": None,
     }
     (request,) = upstream.requests
