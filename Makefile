@@ -20,14 +20,17 @@ PORT_FAKE = 9100
 
 # The modules that every promise stands on, and the tests that take each of their branches without
 # chance. Histories at random (tests/heart/test_any_history.py) are too dear to be measured.
-HEART_OF = lite_llm_chat/engine.py,lite_llm_chat/eventlog.py,lite_llm_chat/livelog.py,$\
-lite_llm_chat/tail.py,lite_llm_chat/store/generations.py,lite_llm_chat/store/idempotency.py
+HEART_OF = lite_llm_chat/engine.py,lite_llm_chat/attempts.py,$\
+lite_llm_chat/run.py,lite_llm_chat/eventlog.py,lite_llm_chat/livelog.py,lite_llm_chat/tail.py,$\
+lite_llm_chat/store/generations.py,lite_llm_chat/store/idempotency.py
 HEART = tests/heart/test_a_vendor_goes_wrong.py tests/heart/test_any_log.py \
     tests/heart/test_rare_ways.py tests/heart/test_refused_stops_nothing.py \
     tests/heart/test_the_book.py tests/heart/test_upstream_modes.py \
     tests/durability/test_eventlog.py tests/durability/test_first_piece.py \
-    tests/durability/test_refusing_disk.py \
-    tests/api/test_chat_whole.py tests/api/test_generations.py tests/api/test_idempotency.py
+    tests/durability/test_refusing_disk.py tests/durability/test_settled.py \
+    tests/api/test_chat_whole.py tests/api/test_generations.py tests/api/test_idempotency.py \
+    tests/api/test_fallback.py tests/api/test_formats.py tests/api/test_questions_with_files.py \
+    tests/api/test_usage_estimated.py tests/api/test_long_calls.py tests/tools
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
