@@ -123,6 +123,7 @@ class Product:
     _server: QuietServer | None = None
     _task: asyncio.Task[None] | None = None
     _session: aiohttp.ClientSession | None = None
+    _streams: list[aiohttp.ClientResponse] = field(default_factory=list)  # none is left to chance
 
     async def start(self) -> Self:
         app = create_app(self.settings)
@@ -145,6 +146,9 @@ class Product:
 
     async def stop(self) -> None:
         """A clean end, as after SIGTERM."""
+        for response in self._streams:
+            response.close()
+        self._streams.clear()
         if self._session is not None:
             await self._session.close()
         if self._server is not None and self._task is not None:
@@ -186,6 +190,7 @@ class Product:
         assert self._session is not None
         method = "GET" if body is None else "POST"
         response = await self._session.request(method, f"/api/v1{path}", json=body, headers=headers)
+        self._streams.append(response)
         return Stream(response)
 
     async def ask(self, text: str, **fields: object) -> Stream:
