@@ -180,7 +180,7 @@ class Attempts:
         total_end = self.end_of(run)
         first_s = self._policy.first_piece_s or run.provider.first_piece_timeout_s or FIRST_PIECE_S
         slack_s, arm_again_at = min(1.0, idle_s / 8), 0.0
-        run.begun, run.draft = False, run.fresh_draft()
+        run.begun, run.draft, run.reported = False, run.fresh_draft(), None
         try:
             async with (
                 asyncio.timeout_at(min(loop.time() + first_s, total_end)) as timer,
@@ -199,7 +199,9 @@ class Attempts:
                         self._announce(run)
                         return piece
                     now = loop.time()
-                    if not isinstance(piece, Working):
+                    if isinstance(piece, Working):
+                        run.reported = piece.reported or run.reported
+                    else:
                         run.first_piece_at = run.first_piece_at or now
                         self._take(run, piece)
                     if now >= arm_again_at:

@@ -9,7 +9,7 @@ Nothing here does anything: it is the state that those share who make an answer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .domain import Generation, Part, Prompt, Rerouted, ResponseFormat, Usage
 from .domain.tally import tokens
@@ -52,6 +52,7 @@ class Run:
     warnings: list[str] = field(default_factory=list)  # that the making brings
     heard: list[Part] | None = None  # what is said, where somebody needs it in the end
     waited_s: float = 0.0  # for a person, which counts for no limit
+    reported: Callable[[], Usage | None] | None = None  # of the request that runs now, so far
     spent: Usage | None = None  # of all requests for a text that had not its form
 
     @property
@@ -60,12 +61,17 @@ class Run:
         return self.rerouted.model if self.rerouted else self.generation.model
 
     def estimate(self) -> Usage | None:
-        """What this took by our count; None if no request got an answer: what such a one costs is
-        not known."""
+        """What this took, of an answer whose vendor did not say it in the end: what it said before,
+        and the rest by our count. None if no request got an answer: what such a one costs is not
+        known."""
         if not self.prompt_quarters:
             return None
-        said = tokens(self.said_quarters)
-        return Usage(tokens(self.prompt_quarters), output=said, estimated=True)
+        output = tokens(self.said_quarters)
+        said = self.reported() if self.reported and self.heard is None else None
+        if said is None:
+            return Usage(tokens(self.prompt_quarters), output=output, estimated=True)
+        more = output > said.output
+        return replace(said, output=max(output, said.output), estimated=more)
 
     @property
     def wanted(self) -> ResponseFormat | None:

@@ -9,7 +9,7 @@ dataclass's price.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -105,7 +105,10 @@ class Finish:
 
 
 class Working(msgspec.Struct, frozen=True, gc=False):
-    """Something came that is told when it is whole, such as a call's arguments: a sign of life."""
+    """Something came that is told when it is whole, such as a call's arguments: a sign of life.
+    `reported` gives, at any later moment, what the vendor has said so far of the tokens."""
+
+    reported: Callable[[], Usage | None] | None = None
 
 
 Piece = Text | Reasoning | ToolCall | Seal | Working | Finish

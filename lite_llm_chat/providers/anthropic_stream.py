@@ -218,6 +218,10 @@ class MessageDecoder:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None
 
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
+        return _usage(self._usage)
+
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:

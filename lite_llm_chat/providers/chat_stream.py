@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from ..domain import Finish, Piece, Reasoning, Text
+from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .calls import NO_CALLS, Calls, Details, Expected, Leak, leaked
 from .exchange import empty, garbage, gave_up, leniently
@@ -200,6 +200,10 @@ class ChatDecoder:
     def grace_s(self) -> float:
         """How long after the finish reason the end mark is worth waiting for."""
         return _GRACE_S if self._usage is None else _GRACE_WITH_USAGE_S
+
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
+        return read_usage(self._usage)
 
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..domain import Finish, Piece, Working
+from ..domain import Finish, Piece, Usage, Working
 from ..errors import UpstreamError
 from .frames import MAX_EVENT_BYTES
 from .refusal import read_refusal
@@ -47,6 +47,9 @@ class Decoder(Protocol):
     @property
     def working(self) -> int:
         """A number that changes while something comes that is a piece only once it is whole."""
+
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
 
     @property
     def grace_s(self) -> float:
@@ -101,6 +104,29 @@ def leniently(data: bytes) -> Any:
     return json.loads(data.decode("utf-8", "replace"), strict=False)
 
 
+class _Signs:
+    """What is yielded beside the pieces: where the tokens can be asked for, once, and a sign of
+    life while nothing is whole."""
+
+    __slots__ = ("_decoder", "_told", "_worked")
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._told = False
+        self._worked = 0
+
+    def beside(self, pieces: list[Piece]) -> list[Piece]:
+        """The pieces of one reading, with the signs."""
+        if pieces:
+            first = [] if self._told else [Working(self._decoder.reported)]
+            self._told = True
+            return [*first, *pieces] if first else pieces
+        if self._decoder.working == self._worked:
+            return []
+        self._worked = self._decoder.working
+        return [Working()]
+
+
 async def exchange(
     wire: Wire, endpoint: Endpoint, payload: Mapping[str, object], decoder: Decoder
 ) -> AsyncGenerator[Piece, None]:
@@ -110,7 +136,7 @@ async def exchange(
     try:
         data = await _first(endpoint, reply)
         deadline_s: float | None = None
-        worked = 0
+        signs = _Signs(decoder)
         if decoder.takes_events and data[:1] in (b"{", b"["):
             for piece in decoder.whole(await _body(endpoint.who, reply, data)):
                 yield piece
@@ -118,11 +144,8 @@ async def exchange(
         while data:
             pieces = decoder.feed(data)
             data = b""  # its memory is needed elsewhere until more comes
-            for piece in pieces:
+            for piece in signs.beside(pieces):
                 yield piece
-            if not pieces and decoder.working != worked:
-                worked = decoder.working
-                yield Working()
             if decoder.over:
                 break
             if not decoder.finished:

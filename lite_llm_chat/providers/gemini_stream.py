@@ -167,6 +167,10 @@ class GeminiDecoder:
         error may follow its finishReason."""
         return self._whole or self.failure is not None
 
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
+        return _bill(self._usage)
+
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         before = len(self._sse.bare)

@@ -108,6 +108,10 @@ class OllamaDecoder:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None
 
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
+        return self._usage
+
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of the stream."""
         try:

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from ..domain import Finish, Piece, Reasoning, Text
+from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .exchange import empty, garbage, gave_up, leniently, too_large
 from .frames import MAX_EVENT_BYTES, Frame, SseSplitter
@@ -126,6 +126,10 @@ class ResponseDecoder:
     def over(self) -> bool:
         """Nothing that still comes can matter."""
         return self.finished or self.failure is not None
+
+    def reported(self) -> Usage | None:
+        """What the vendor has said so far of the tokens."""
+        return response_usage(self._usage)
 
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""

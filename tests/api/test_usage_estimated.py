@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from standins.behaviours import Answer, Cut, Status, UsageAs
+from standins.behaviours import Answer, Cut, Gate, Pause, Status, UsageAs
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
 
@@ -39,6 +39,23 @@ async def test_a_stopped_answer_is_estimated_and_marked(
     assert (row["estimated_requests"], row["estimated_share"]) == (1, 1.0)
     assert row["input_tokens"] == 44
     assert (row["cost_microusd"], answer["cost_microusd"]) == (answer["cost_microusd"],) * 2
+
+
+async def test_what_a_vendor_has_said_of_the_tokens_before_a_stop_counts(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    upstream.play(Answer(text="one two three"))
+    _, whole = await product.call("POST", "/chat", question("Count for me.", stream=False))
+    gate = Gate()
+    upstream.play(Answer(text="one two three"), UsageAs("every_chunk"), Pause(gate, 2))
+    stream = await product.ask("Count for me.")
+    generation_id = await begin(product, stream)
+    await product.call("POST", f"/generations/{generation_id}/cancel")
+    stopped = (await messages(product, 2))[1]
+    assert stopped["status"] == "cancelled"
+    assert stopped["usage"]["input_tokens"] == whole["message"]["usage"]["input_tokens"]
+    assert stopped["usage"]["estimated"] is False
+    assert stopped["usage"]["output_tokens"] > 0
 
 
 async def test_a_cut_answer_is_estimated_and_one_that_never_began_costs_nothing_known(
