@@ -118,9 +118,10 @@ class _Signs:
     def beside(self, pieces: list[Piece]) -> list[Piece]:
         """The pieces of one reading, with the signs."""
         if pieces:
-            first = [] if self._told else [Working(self._decoder.reported)]
+            if self._told:
+                return pieces
             self._told = True
-            return [*first, *pieces] if first else pieces
+            return [*pieces, Working(self._decoder.reported)]
         if self._decoder.working == self._worked:
             return []
         self._worked = self._decoder.working
