@@ -23,20 +23,19 @@ empty.
 
 from __future__ import annotations
 
-import json
-from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from ..errors import UpstreamError
+from .anthropic_events import Block, Part, StreamEvent, Whole, decoder, template_of
 from .anthropic_seals import redacted, signed
 from .exchange import empty, garbage, leniently
-from .frames import Frame, Mender, SseSplitter
+from .frames import Frame, SseSplitter
 from .gather import Gatherer, count
 from .refusal import read_refusal
-from .template import MAX_TEMPLATE_BYTES, VAIN_TEMPLATES, Template, around_text
+from .template import VAIN_TEMPLATES, Template
 from .wire import Endpoint, truncated
 
 # The vendor's stop reasons (SDK 2.14.0, November 2026) in the words that callers know from every
@@ -64,7 +63,6 @@ _EVENTS = frozenset(
     }
 )
 
-_DELTA = "content_block_delta"
 _COUNTS = (
     "input_tokens",
     "cache_creation_input_tokens",
@@ -72,97 +70,6 @@ _COUNTS = (
     "output_tokens",
     "output_tokens_details",
 )
-
-
-class _Part(msgspec.Struct, gc=False):
-    """A block, or a delta of one, or the delta of the message."""
-
-    type: Any = None
-    text: Any = None
-    thinking: Any = None
-    signature: Any = None
-    data: Any = None
-    id: Any = None
-    name: Any = None
-    input: Any = None
-    partial_json: Any = None
-    stop_reason: Any = None
-
-
-class _Message(msgspec.Struct, gc=False):
-    model: Any = None
-    usage: Any = None
-
-
-class _Event(msgspec.Struct, gc=False):
-    type: Any = None
-    index: Any = None
-    message: _Message | None = None
-    content_block: _Part | None = None
-    delta: _Part | None = None
-    usage: Any = None
-    error: Any = None
-
-
-class _Whole(msgspec.Struct, gc=False):
-    content: list[_Part] | None = None
-    model: Any = None
-    usage: Any = None
-    stop_reason: Any = None
-
-
-class _Block:
-    """A block that has begun: what it is made of, as far as it has come."""
-
-    __slots__ = ("arguments", "chars", "part", "signature")
-
-    def __init__(self, part: _Part) -> None:
-        self.part = part
-        self.arguments: list[str] = []
-        self.chars = 0
-        self.signature = part.signature
-
-    def take(self, delta: _Part) -> None:
-        """One more delta of it, or how it began."""
-        if isinstance(delta.thinking, str):
-            self.chars += len(delta.thinking)
-        if isinstance(delta.partial_json, str):
-            self.arguments.append(delta.partial_json)
-        if isinstance(delta.signature, str) and delta.signature:
-            self.signature = delta.signature
-
-    def written(self) -> str:
-        """The arguments of a call as the model wrote them; they may have come at once."""
-        mender = Mender()
-        arguments = mender.mend("".join(self.arguments)) + mender.rest()
-        if not arguments and isinstance(self.part.input, dict):
-            return json.dumps(self.part.input, ensure_ascii=False)
-        return arguments or "{}"
-
-
-_decoder = msgspec.json.Decoder(_Event)
-
-
-def _says(row: bytes) -> object:
-    """The text of an event that is a delta of text, else None."""
-    try:
-        event = _decoder.decode(row)
-    except (ValueError, RecursionError):
-        return None
-    part = event.delta if event.type == _DELTA else None
-    return part.text if isinstance(part, _Part) and part.type == "text_delta" else None
-
-
-def _template(frame: Frame) -> Template | None:
-    """The template of a delta of text. The proof: the same row with that text empty says
-    nothing."""
-    row = frame.data
-    if frame.event != _DELTA or len(row) > MAX_TEMPLATE_BYTES or not _says(row):
-        return None
-    halves = around_text(row, plainly=True)
-    if halves is None or _says(b"".join(halves)) != "":
-        return None
-    return Template(*halves, _DELTA.encode())
 
 
 class MessageDecoder:
@@ -201,7 +108,7 @@ class MessageDecoder:
         self._usage: dict[str, object] = {}
         self._model: str | None = None
         self._bound = bound
-        self._open: dict[int, _Block] = {}
+        self._open: dict[int, Block] = {}
         self._ids: set[str] = set()
         self._done: list[Piece] = []
         # Of the event that was read last, if it was a text: of one like it, only the text is news.
@@ -286,7 +193,7 @@ class MessageDecoder:
             if not self.finished:
                 self._take(frame)
         if frames and self._vain < VAIN_TEMPLATES:
-            self._template = _template(frames[-1])
+            self._template = template_of(frames[-1])
             self._vain += self._template is not None
 
     def _take(self, frame: Frame) -> None:
@@ -314,9 +221,9 @@ class MessageDecoder:
 
     def _read_whole(self, body: bytes) -> None:
         try:
-            said = msgspec.convert(leniently(body), _Whole)
+            said = msgspec.convert(leniently(body), Whole)
         except (ValueError, RecursionError):
-            said = _Whole()
+            said = Whole()
         if said.content is None or not isinstance(said.stop_reason, str):
             raise self._complained(body)
         for part in said.content:
@@ -330,7 +237,7 @@ class MessageDecoder:
     def _complained(self, data: bytes) -> UpstreamError:
         return self._endpoint.explain(read_refusal(data, None, self._endpoint.secret))
 
-    def _take_block(self, event: _Event) -> None:
+    def _take_block(self, event: StreamEvent) -> None:
         index = event.index if isinstance(event.index, int) else 0
         if event.content_block:
             self._begin(event.content_block, index)
@@ -341,19 +248,19 @@ class MessageDecoder:
         else:
             self._end(index)
 
-    def _say(self, part: _Part) -> None:
+    def _say(self, part: Part) -> None:
         match part.type:
             case "text_delta" | "text":
                 self._gathered.add(Text, part.text)
             case "thinking_delta" | "thinking":
                 self._gathered.add(Reasoning, part.thinking)
 
-    def _begin(self, part: _Part, index: int) -> None:
+    def _begin(self, part: Part, index: int) -> None:
         self._say(part)
         match part.type:
             case "tool_use" | "server_tool_use":
                 self._may_be_empty = True
-        self._open[index] = block = _Block(part)
+        self._open[index] = block = Block(part)
         block.take(part)
 
     def _end(self, index: int) -> None:
@@ -362,11 +269,11 @@ class MessageDecoder:
         if block is None:
             return
         match block.part:
-            case _Part(type="tool_use", name=name) if _plain(name):
+            case Part(type="tool_use", name=name) if _plain(name):
                 self._put(ToolCall(self._own(block.part.id), name, block.written()))
-            case _Part(type="thinking") if self._bound and _plain(block.signature):
+            case Part(type="thinking") if self._bound and _plain(block.signature):
                 self._put(signed(self._bound, block.chars, block.signature))
-            case _Part(type="redacted_thinking", data=data) if self._bound and _plain(data):
+            case Part(type="redacted_thinking", data=data) if self._bound and _plain(data):
                 self._put(redacted(self._bound, data))
 
     def _own(self, call_id: object) -> str:
@@ -390,18 +297,18 @@ class MessageDecoder:
         if isinstance(reason, str) and reason:
             self._reason = reason
 
-    def _event(self, name: str, data: bytes) -> _Event | None:
+    def _event(self, name: str, data: bytes) -> StreamEvent | None:
         """Strictly first, because that is fast; then leniently. None for an event of a kind that
         is not known, whatever it holds."""
         try:
-            return _decoder.decode(data)
+            return decoder.decode(data)
         except (ValueError, RecursionError):
             pass
         try:
             lenient = leniently(data)
             if not name and isinstance(lenient, dict):
                 name = str(lenient.get("type") or "")
-            return msgspec.convert(lenient, _Event)
+            return msgspec.convert(lenient, StreamEvent)
         except (ValueError, RecursionError) as error:
             if name and name not in _EVENTS:
                 return None

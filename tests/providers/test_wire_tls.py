@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from lite_llm_chat.domain import Text
+from lite_llm_chat.domain import Text, Working
 from lite_llm_chat.providers.openai_compatible import converse
 from lite_llm_chat.providers.wire import Wire
 
@@ -71,6 +71,7 @@ async def test_pieces_come_one_by_one_and_leaving_closes_the_connection(
     safe.script = answer
     pieces = converse(wire, endpoint(safe.url), {"model": "m"})
     assert await anext(pieces) == Text("Hi")
+    assert isinstance(await anext(pieces), Working)  # where the tokens can be asked for
     go_on.set()
     assert await anext(pieces) == Text("Hi")
     await pieces.aclose()
