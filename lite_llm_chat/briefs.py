@@ -9,8 +9,10 @@ The same brief is made into another prompt for whoever is asked next.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import NamedTuple
 
 from . import context, forms
@@ -19,7 +21,10 @@ from .domain import Attachment, Message, Options, Prompt, Tool, Turn
 from .errors import Invalid
 from .prompts import Beside, LeftOut, beginning_of, images_of, turns_of
 
+IMAGES_BYTES = 24 * 1024 * 1024  # of one prompt: 32 MiB in base64, which a vendor has to take
+NONE = sys.maxsize  # deeper than any message
 SUMMARY_TOKENS = 1_000  # of a window, kept free for one where they are made
+_TOO_LARGE = f"with them all images would have over {IMAGES_BYTES} bytes"
 SUMMED_UP = "What was said before, summed up because it no longer fits: "
 
 
@@ -54,17 +59,33 @@ class Brief:
 
     def beside(self, choice: Choice) -> Beside:
         """What a choice is given of the files."""
-        return Beside(self.texts, choice.vision is not False)
+        return Beside(self.texts, NONE if choice.vision is False else self._shows_from())
 
-    def images(self, *, new: bool) -> list[Attachment]:
-        """Those of the question that is to be answered now, or those before."""
-        start = next(
-            (i for i, one in enumerate(reversed(self.history)) if one.role == "assistant"),
-            len(self.history),
-        )
-        cut = len(self.history) - start
-        messages = self.history[cut:] if new else self.history[:cut]
-        return [image for message in messages if message.parts for image in images_of(message)]
+    def _shows_from(self) -> int:
+        """The depth of the first message from which on all images together are within bounds."""
+        size = 0
+        for message in reversed(self.history):
+            size += _size(images_of(message)) if message.parts else 0
+            if size > IMAGES_BYTES:
+                return message.depth + 1
+        return 0
+
+    def new_images(self) -> list[Attachment]:
+        """Those of the question that is to be answered now."""
+        said = takewhile(lambda one: one.role != "assistant", reversed(self.history))
+        return _images(list(said))
+
+    def left_out(self, beside: Beside) -> int:
+        """How many images are not shown."""
+        return len(_images([one for one in self.history if one.depth < beside.shows_from]))
+
+
+def _images(history: Sequence[Message]) -> list[Attachment]:
+    return [image for message in history if message.parts for image in images_of(message)]
+
+
+def _size(images: Sequence[Attachment]) -> int:
+    return sum(image.size_bytes for image in images)
 
 
 class Briefed(NamedTuple):
@@ -76,10 +97,11 @@ class Briefed(NamedTuple):
 
 
 def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Briefed:
-    """What is asked of a choice. Raises Invalid `prompt_too_long` or `model_cannot_see`."""
-    if choice.vision is False and brief.images(new=True):
-        raise _blind(choice, rules)
-    turns = turns_of(brief.system_prompt, brief.history, brief.beside(choice))
+    """What is asked of a choice. Raises Invalid `prompt_too_long`, `model_cannot_see` or
+    `too_many_images`."""
+    _check_images(brief.new_images(), choice, rules)
+    beside = brief.beside(choice)
+    turns = turns_of(brief.system_prompt, brief.history, beside)
     prefix = None
     if brief.begun is not None:
         prefix, said = beginning_of(brief.begun)
@@ -97,12 +119,22 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     pictured = any(turn.pictures for turn in kept)
     prompt = Prompt(choice.served, kept, sent, prefix, tools, pictured)
     warnings = _warnings(choice, rules, prompt, left_out)
-    if choice.vision is False and (unseen := len(brief.images(new=False))):
-        warnings.append(
-            f"images of earlier messages, {unseen} in all, were left out: {choice.model} cannot"
-            " see them"
-        )
+    if unseen := brief.left_out(beside):
+        why = f"{choice.model} cannot see them" if choice.vision is False else _TOO_LARGE
+        warnings.append(f"images of earlier messages, {unseen} in all, were left out: {why}")
     return Briefed(prompt, tuple(warnings), left_out)
+
+
+def _check_images(images: Sequence[Attachment], choice: Choice, rules: Rules) -> None:
+    """Whether the images of a question can be sent; nothing of a question is left out."""
+    if images and choice.vision is False:
+        raise _blind(choice, rules)
+    if (size := _size(images)) > IMAGES_BYTES:
+        raise Invalid(
+            f"the images of this question have {size} bytes together, and {IMAGES_BYTES} are the"
+            " most that are sent at once: send fewer, or smaller ones",
+            code="too_many_images",
+        )
 
 
 def _blind(choice: Choice, rules: Rules) -> Invalid:

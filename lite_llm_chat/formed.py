@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from . import forms
-from .domain import Finish, Usage
+from .domain import Finish, together
 from .errors import UpstreamError
 from .run import Run
 
@@ -81,7 +81,7 @@ async def _once_more(asker: Asker, run: Run, finish: Finish, complaint: str) -> 
         run.draft, run.spent = first, finish.usage
         asker.let_go(run)
         raise _not_met(run, f"{complaint}; asked once more: {error.detail}") from error
-    return replace(second, usage=_sum(finish.usage, second.usage))
+    return replace(second, usage=together(finish.usage, second.usage))
 
 
 def _not_met(run: Run, complaint: str) -> UpstreamError:
@@ -89,17 +89,4 @@ def _not_met(run: Run, complaint: str) -> UpstreamError:
         f"{run.model} did not answer in the form that was asked for: {complaint}; ask again, or"
         " another model",
         code="format_not_met",
-    )
-
-
-def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
-    """The tokens of two requests."""
-    if one is None or other is None:
-        return one or other
-    return Usage(
-        one.input + other.input,
-        one.cached + other.cached,
-        one.output + other.output,
-        one.reasoning + other.reasoning,
-        one.estimated or other.estimated,
     )

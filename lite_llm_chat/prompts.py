@@ -45,10 +45,10 @@ class LeftOut:
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What is known of the files of a history. `texts`: the text and the note of each that is no
-    image, by id. `sees`: whoever is asked sees images, as far as anybody knows."""
+    image, by id. `shows_from`: the depth of the first message whose images are shown."""
 
     texts: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    sees: bool = True
+    shows_from: int = 0
 
 
 NO_RESULT = "(The call was not carried out.)"
@@ -129,7 +129,7 @@ def _with_files(message: Message, beside: Beside) -> Turn:
     for one in message.attachments:
         if not one.is_image:
             said.append(_as_data(one, *beside.texts.get(one.id, (None, None))))
-        elif beside.sees:
+        elif message.depth >= beside.shows_from:
             pictures += (Picture(one.id, one.media_type),)
         else:
             said.append(UNSEEN.format(json.dumps(one.name, ensure_ascii=False)))

@@ -32,6 +32,7 @@ from .domain import (
     ToolResult,
     Usage,
     merged,
+    together,
 )
 from .eventlog import EventLog
 from .prompts import split_rounds, turns_of_parts
@@ -160,7 +161,7 @@ class Rounds:
             finish = await self._attempts.draw(run)
             if not talk.rounds:  # somebody else may have answered than was asked
                 talk.prompt = run.prompt
-            talk.spent = _sum(talk.spent, finish.usage)
+            talk.spent = together(talk.spent, finish.usage)
             calls = [part for part in talk.heard[before:] if isinstance(part, ToolCall)]
             mine = self._mine(talk, calls)
             if talk.rounds == self._most:
@@ -280,7 +281,3 @@ def _next_choice(options: Options, *, last: bool) -> str | None:
         return "none"
     forced = options.tool_choice is not None and options.tool_choice not in ("auto", "none")
     return None if forced else options.tool_choice
-
-
-def _sum(spent: Usage | None, more: Usage | None) -> Usage | None:
-    return spent + more if spent and more else spent or more

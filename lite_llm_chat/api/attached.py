@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from starlette.requests import Request
 
 from ..domain import Said
 from ..errors import Invalid, TooLarge
@@ -23,34 +24,55 @@ from .deps import Parts
 from .fields import FILE_ID
 from .said import MOST_FILES, SaidIn
 
+MOST_FILES_AT_ONCE = 200  # of a request: each that comes as a data URL is written and synced
+
 _DATA = re.compile(r"data:[^,]{0,255};base64", re.IGNORECASE)
 _SPACE = dict.fromkeys(map(ord, " \t\r\n"))
 
 
 async def said_with_files(
-    parts: Parts, messages: Sequence[SaidIn], host: str | None
+    parts: Parts, messages: Sequence[SaidIn], request: Request
 ) -> tuple[Said, ...]:
-    """What the messages of a request say, with the files beside it kept. `host` is the one that was
-    asked, so that its own URLs are known. Raises Invalid or TooLarge."""
+    """What the messages of a request say, with the files beside it kept. Its bounds are looked at
+    before anything is kept. Raises Invalid or TooLarge."""
     said = tuple(message.said() for message in messages)
-    if sum(len(one.content) for one in said) > parts.max_body_bytes:
-        raise TooLarge(
-            f"the messages are over {parts.max_body_bytes} characters: say less at once, send long"
-            " texts as files, or raise MAX_BODY_BYTES",
-            code="body_too_large",
-        )
+    _check(said, request.state.body_bytes, parts.max_body_bytes)
     if not any(one.files for one in said):
         return said
+    host = request.headers.get("host")  # its own URLs are known by it
     return tuple([await _kept(parts, one, host) for one in said])
 
 
-async def _kept(parts: Parts, said: Said, host: str | None) -> Said:
-    if len(said.files) > MOST_FILES:
+def _check(said: Sequence[Said], body_bytes: int, most_bytes: int) -> None:
+    """Whether a body is within its bounds: whatever is in it counts, but for its data URLs."""
+    data = sum(len(name) for one in said for name in one.files if _is_data(name))
+    if body_bytes - data > most_bytes:
+        raise TooLarge(
+            f"the question is over {most_bytes} bytes without its images: say less at once, send"
+            " long texts as files, or raise MAX_BODY_BYTES",
+            code="body_too_large",
+        )
+    most = max((len(one.files) for one in said), default=0)
+    if most > MOST_FILES:
         raise Invalid(
-            f"a message has {len(said.files)} files, and {MOST_FILES} are the most: send some of"
-            " them in another one",
+            f"a message has {most} files, and {MOST_FILES} are the most: send some of them in"
+            " another one",
             code="too_many_files",
         )
+    total = sum(len(one.files) for one in said)
+    if total > MOST_FILES_AT_ONCE:
+        raise Invalid(
+            f"the messages have {total} files, and {MOST_FILES_AT_ONCE} are the most at once: send"
+            " only the messages that are new, the others are kept here",
+            code="too_many_files",
+        )
+
+
+def _is_data(name: str) -> bool:
+    return name[:5].lower() == "data:"
+
+
+async def _kept(parts: Parts, said: Said, host: str | None) -> Said:
     ids = [await _id(parts, name, host) for name in said.files]
     return msgspec.structs.replace(said, files=tuple(dict.fromkeys(ids)))
 
@@ -59,7 +81,7 @@ async def _id(parts: Parts, name: str, host: str | None) -> str:
     """The id of what is named."""
     if re.fullmatch(FILE_ID, name):
         return name
-    if name[:5].lower() == "data:":
+    if _is_data(name):
         data = await asyncio.to_thread(_decoded, name)
         return (await parts.uploads.keep(io.BytesIO(data), "")).id
     return _own(name, host, parts.api_prefix)

@@ -49,7 +49,7 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
     """Record the question and answer it. The answer goes on and is kept whether or not anybody
     reads it; `GET /generations/{id}/events` follows it from any point."""
     ask = Ask(
-        await said_with_files(parts, asked.messages, request.headers.get("host")),
+        await said_with_files(parts, asked.messages, request),
         _wish(asked, "chat", key),
         asked.session_id,
         asked.title,

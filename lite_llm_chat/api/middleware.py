@@ -97,7 +97,8 @@ class Edge:
 
 
 def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """`receive` that raises 413 where the body is, or says that it will be, over the limit."""
+    """`receive` that raises 413 where the body is, or says that it will be, over the limit. The
+    state of the request has how many bytes of it were read: `body_bytes`."""
     size = read = 0
     for name, text in scope["headers"]:
         if name == b"content-length" and text.isdigit():
@@ -109,6 +110,7 @@ def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
             raise HTTPException(413)
         message = await receive()
         read += len(message.get("body", b""))
+        scope["state"]["body_bytes"] = read
         if read > limit:
             raise HTTPException(413)
         return message

@@ -61,6 +61,7 @@ from .said import (
     Usage,
     Working,
     merged,
+    together,
 )
 
 __all__ = [
@@ -106,4 +107,5 @@ __all__ = [
     "Working",
     "fold",
     "merged",
+    "together",
 ]

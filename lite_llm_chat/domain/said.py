@@ -92,6 +92,11 @@ class Usage:
         )
 
 
+def together(one: Usage | None, other: Usage | None) -> Usage | None:
+    """The tokens of two requests for one answer, as far as they are known."""
+    return one + other if one and other else one or other
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The vendor said that the answer is over. `reason` is `stop`, `length`, `content_filter` or

@@ -11,7 +11,10 @@ from datetime import datetime
 from functools import lru_cache
 
 from ..domain import Usage
-from . import deepseek, listed
+from .deepseek import tariff as deepseek_tariff
+from .listed import LISTED, load
+from .listed import steps as listed_steps
+from .listed import tariff as listed_tariff
 from .own import Own
 from .rates import FREE, Price, Tariff, microusd
 
@@ -42,12 +45,12 @@ class Prices:
 
     async def ready(self, provider: str) -> None:
         """Before a price is asked for on the event loop: what takes a while is done beside it."""
-        if provider in listed.LISTED:
-            await asyncio.to_thread(listed.load)
+        if provider in LISTED:
+            await asyncio.to_thread(load)
 
     def steps(self) -> tuple[int, ...]:
         """The bounds of input tokens at which any price of a request changes."""
-        return listed.steps()
+        return listed_steps()
 
     def _find(self, provider: str, model: str) -> Tariff:
         model = self._answering(provider, model)
@@ -67,8 +70,8 @@ class Prices:
         if provider in SELF_RUN:
             return _free
         if provider == "deepseek":
-            return deepseek.tariff(model, self._own.holidays)
-        return listed.tariff(provider, model)
+            return deepseek_tariff(model, self._own.holidays)
+        return listed_tariff(provider, model)
 
 
 def _free(_moment: datetime) -> Price:

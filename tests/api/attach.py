@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
 import zlib
@@ -20,7 +21,7 @@ async def upload(
     product: Product, data: bytes, name: str = "a.txt", media_type: str = "text/plain"
 ) -> Reply:
     form = aiohttp.FormData(quote_fields=False)
-    form.add_field("file", data, filename=name, content_type=media_type)
+    form.add_field("file", io.BytesIO(data), filename=name, content_type=media_type)
     return await send(product, "POST", "/api/v1/upload", form)
 
 

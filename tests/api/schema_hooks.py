@@ -30,6 +30,7 @@ BEYOND_SHAPE = {
     "provider_unknown_model",
     "remote_file",
     "too_many_files",
+    "too_many_images",
     "tool_call_mismatch",
     "tool_name_taken",
     "transcript_mismatch",

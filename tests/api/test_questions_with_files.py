@@ -209,6 +209,30 @@ async def test_a_blind_model_goes_on_without_the_images_of_before(
     assert images_in(asked(upstream)[0]) == [BLACK]
 
 
+async def test_of_many_large_images_the_newest_are_sent_and_the_oldest_are_left_out(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    large = [BLACK + bytes([i]) * (9 * 2**20) for i in range(3)]
+    ids = [await kept(product, data, f"{i}.png") for i, data in enumerate(large)]
+    first = await ask_about(product, ids[:1], model="deepseek-flash")
+    session = first.json["session_id"]
+    second = await ask_about(product, ids[1:2], session_id=session)
+    assert second.json["warnings"] == []
+    assert [images_in(one) for one in asked(upstream)] == [[large[0]], [], [large[1]]]
+    third = await ask_about(product, ids[2:], session_id=session)
+    (warning,) = third.json["warnings"]
+    assert warning == (
+        "images of earlier messages, 1 in all, were left out: with them all images would have"
+        f" over {24 * 2**20} bytes"
+    )
+    sent = asked(upstream)
+    assert [images_in(one) for one in sent] == [[], [], [large[1]], [], [large[2]]]
+    assert sent[0]["content"].endswith('(There was an image here that is not shown: "0.png".)')
+    together = await ask_about(product, ids, session_id=session)
+    assert together.verdict == (422, "too_many_images")
+    assert len(upstream.chats) == 3
+
+
 async def test_the_same_question_is_not_asked_again_of_one_that_cannot_see(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
@@ -298,3 +322,30 @@ async def test_a_question_may_be_larger_by_its_images_only(launch: Launch) -> No
         ({"content": "x", "images": [data_url(large)] * 3}, "body_too_large"),
     ):
         assert (await ask(product, said)).verdict == (413, code)
+
+
+async def test_whatever_else_is_in_a_question_counts_as_its_words_do(
+    launch: Launch, upstream: DeepSeekStandIn
+) -> None:
+    product = await launch(max_body_bytes=2000, max_chat_bytes=20_000)
+    schema = {"type": "object", "description": "x" * 2000}
+    function = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    for fields in ({"tools": [function]}, {"system_prompt": "x" * 2000}, {"unknown": [0] * 1000}):
+        for images in ([], [data_url(BLACK)]):
+            reply = await ask(product, {"content": "x", "images": images}, **fields)
+            assert reply.verdict == (413, "body_too_large"), fields
+    assert upstream.chats == []
+    assert (await send(product, "GET", "/api/v1/files")).json == []
+
+
+async def test_a_request_has_a_bound_for_its_files_and_keeps_none_that_is_over_it(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    file_id = await kept(product, b"hello")
+    full = {"role": "user", "content": "x", "files": [file_id] * 20}
+    fresh = {"role": "user", "content": "x", "images": [data_url(BLACK)]}
+    assert (await ask(product, {}, messages=[full] * 10)).status == 200
+    over = await ask(product, {}, messages=[*[full] * 10, fresh])
+    assert over.verdict == (422, "too_many_files")
+    assert len((await send(product, "GET", "/api/v1/files")).json) == 1
+    assert len(upstream.chats) == 1
