@@ -25,7 +25,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from . import fallbacks, housekeeping, prices, stamps
+from . import housekeeping, prices, stamps
+from .answering.approvals import Approvals
+from .answering.asides import Asides
+from .answering.attempts import Policy
+from .answering.summaries import Summaries
 from .api import approvals as approval_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
@@ -33,9 +37,7 @@ from .api import errors, files, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
-from .approvals import Approvals
-from .asides import Asides
-from .attempts import Policy
+from .asking import fallbacks
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
@@ -43,7 +45,8 @@ from .drain import Drain
 from .engine import Engine
 from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
-from .materials import Materials
+from .files.materials import Materials
+from .files.uploads import Uploads
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -53,10 +56,8 @@ from .providers.pool import Pool
 from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
-from .summaries import Summaries
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
-from .uploads import Uploads
 
 TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first

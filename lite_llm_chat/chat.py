@@ -1,6 +1,6 @@
 """One turn: record the question, start the answer, follow it, stop it.
 
-    open_turn ─▶ log reserved ─▶ one transaction (turns.py) ─▶ log opened ─▶ Ticket
+    open_turn ─▶ log reserved ─▶ one transaction (asking/turns.py) ─▶ log opened ─▶ Ticket
                             └▶ engine started while it commits (decision 0015)
     follow    ─▶ the log's tail, for as long as the caller cares to read
     answer    ─▶ the stored message, once the log has ended
@@ -19,20 +19,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from . import cuts, forms, turns
-from .briefs import Rules
+from .answering.run import Other
+from .answering.summaries import Summaries
+from .asking import cuts, forms, turns
+from .asking.briefs import Rules
+from .asking.turns import Ask, GenerationActive, Opening, Wish
 from .catalog import Catalog, Choice
 from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, Unavailable
 from .eventlog import EventLog
 from .providers.base import Provider, Readiness
-from .run import Other
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
-from .summaries import Summaries
 from .tail import Tail
-from .turns import Ask, GenerationActive, Opening, Wish
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
 __all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]

@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from .attempts import Attempts, Filled, Policy
+from .answering.attempts import Attempts, Filled, Policy
+from .answering.rest import Resting
+from .answering.rounds import Half, Parked, Rounds
+from .answering.run import Other, Run
 from .domain import ApprovalState, Ended, Fault, Finish, Generation, Prompt
 from .errors import LiteError
 from .eventlog import EventLog
 from .providers.base import Provider
-from .rest import Resting
-from .rounds import Half, Parked, Rounds
-from .run import Other, Run
 from .tools.base import NoTools, Toolbox
 
 NO_TOOLS = NoTools()

@@ -16,14 +16,14 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel
 
-from ..approvals import Approvals
+from ..answering.approvals import Approvals
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
+from ..files.uploads import Uploads
 from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
 from ..store.idempotency import Once
-from ..uploads import Uploads
 
 LARGEST_ID = 2**63 - 1  # SQLite's largest integer
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ..domain import Session
 from ..store import messages, sessions
 from ..store.database import Connection
+from ..store.sessions import Titled
 from .deps import LARGEST_ID, MessageId, PartsDep, SessionId, json_only
 from .errors import responses
 from .messages import SessionDetail, message_fields
@@ -63,7 +64,9 @@ async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     choice = parts.chat.choose(wanted.provider, wanted.model)
     at = parts.now()
     session = await parts.database.write(
-        lambda conn: sessions.create(conn, wanted.title, choice.provider, choice.model, at)
+        lambda conn: sessions.create(
+            conn, Titled(wanted.title), (choice.provider, choice.model), at
+        )
     )
     return SessionOut.of(session)
 

@@ -27,9 +27,11 @@ from .asked import (
 from .kept import (
     Generation,
     Message,
+    Origin,
     Said,
     Session,
     Ticket,
+    TitleBy,
 )
 from .log import (
     LIVE,
@@ -84,6 +86,7 @@ __all__ = [
     "Model",
     "Offer",
     "Options",
+    "Origin",
     "Part",
     "Picture",
     "Piece",
@@ -99,6 +102,7 @@ __all__ = [
     "Status",
     "Text",
     "Ticket",
+    "TitleBy",
     "Tool",
     "ToolCall",
     "ToolResult",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -11,9 +12,14 @@ from .asked import Options, Role
 from .log import Ended, Fault, Status
 from .said import Attachment, Part, ToolCall, Usage
 
+TitleBy = Literal["words", "model", "person"]
+
 
 class Session(msgspec.Struct, frozen=True):
-    """A titled conversation. `leaf_id` is the last message of its active branch (None: empty)."""
+    """A titled conversation. `leaf_id` is the last message of its active branch (None: empty).
+    `uid` is its lasting name, the same wherever it is exported to; `title_by` says whether the
+    title is the question's first words, a model's or a person's; `system_prompt` and `options`
+    are for every answer in it; `source` and `source_id` say where it was imported from."""
 
     id: int
     title: str
@@ -23,13 +29,40 @@ class Session(msgspec.Struct, frozen=True):
     updated_at: datetime
     leaf_id: int | None = None
     message_count: int = 0
+    uid: str = ""
+    title_by: TitleBy = "person"
+    pinned: bool = False
+    unread: bool = False
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
+    folder_id: int | None = None
+    system_prompt: str | None = None
+    options: Options | None = None
+    preset_id: int | None = None
+    preset_version: int | None = None
+    forked_from: int | None = None
+    source: str | None = None
+    source_id: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an imported message says of itself: no generation of this server made it."""
+
+    provider: str | None = None
+    model: str | None = None
+    status: Status = "completed"
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    fault: Fault | None = None
 
 
 class Message(msgspec.Struct, frozen=True):
     """One stored utterance. `depth` is its distance from the root of the tree, counted from 1.
     While its generation is live, `content` and `reasoning` are what the log holds so far. `parts`
     is what an assistant said in its order, where that is more than reasoning and then text, and of
-    a user the attachments; `call_id` names the call that a tool's message answers."""
+    a user the attachments; `call_id` names the call that a tool's message answers. No
+    generation of this server stands behind an imported answer."""
 
     id: int
     session_id: int

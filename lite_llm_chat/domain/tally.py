@@ -5,7 +5,7 @@
 Four ASCII characters are a token, or one Chinese, Japanese or Korean one; of an alphabet such as
 the Greek two. By the length in UTF-8 that is a sum and no loop: an ASCII character is a quarter,
 one of two bytes two quarters, of three bytes four, of four bytes six. The bound of a window has
-another estimate, on the high side: see context.py.
+another estimate, on the high side: see asking/context.py.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from ..domain import (
     Body,
     Ended,
     Options,
+    Origin,
     Part,
     Reasoning,
     Rerouted,
@@ -55,6 +56,7 @@ def damaged() -> StorageUnavailable:
 
 
 _decode_ended = _reader(msgspec.json.Decoder(Ended).decode)
+_decode_origin = _reader(msgspec.json.Decoder(Origin).decode)
 _decode_options = _reader(msgspec.json.Decoder(Options).decode)
 _decode_strings = _reader(msgspec.json.Decoder(tuple[str, ...]).decode)
 
@@ -147,6 +149,14 @@ def options_to_text(options: Options) -> str:
 
 def text_to_options(data: str) -> Options:
     return _decode_options(data)
+
+
+def origin_to_text(origin: Origin) -> str:
+    return _encode(origin).decode()
+
+
+def text_to_origin(data: str) -> Origin:
+    return _decode_origin(data)
 
 
 def strings_to_text(strings: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from ..domain import LIVE, Answer, Attachment, Message, Part, Role, fold
+from ..domain import LIVE, Answer, Attachment, Message, Origin, Part, Role, fold
 from ..errors import NotFound
 from .bare import first, run
 from .codec import (
@@ -25,12 +25,14 @@ from .codec import (
     row_to_body,
     text_to_ended,
     text_to_moment,
+    text_to_origin,
     text_to_parts,
 )
 
 _MESSAGES = (
     "SELECT m.id, m.session_id, m.parent_id, m.depth, m.role, m.content, m.created_at,"
-    " m.reasoning, m.generation_id, m.parts, m.call_id, g.status, g.provider, g.model, g.ended"
+    " m.reasoning, m.generation_id, m.parts, m.call_id, g.status, g.provider, g.model, g.ended,"
+    " m.origin"
     " FROM chat_messages AS m LEFT JOIN generations AS g ON g.id = m.generation_id"
 )
 _ONE = f"{_MESSAGES} WHERE m.id = ?"
@@ -53,11 +55,13 @@ _ATTACH = "INSERT INTO message_files (message_id, position, file_id) VALUES (?, 
 
 def _message(conn: Connection, row: Any) -> Message:
     (id_, session_id, parent_id, depth, role, content, created, reasoning) = row[:8]
-    generation_id, stored, call_id, status, provider, model, end = row[8:]
+    generation_id, stored, call_id, status, provider, model, end, origin = row[8:]
     moment, parts = text_to_moment(created), text_to_parts(stored)
     if generation_id is not None and status in LIVE:
         answer = _so_far(conn, generation_id)
         content, reasoning, parts = answer.text, answer.reasoning or None, answer.parts
+    if origin is not None:
+        return _imported(row, text_to_origin(origin))
     ended = text_to_ended(end)
     return Message(
         id_,
@@ -77,6 +81,28 @@ def _message(conn: Connection, row: Any) -> Message:
         ended.finish_reason if ended else None,
         parts,
         call_id,
+    )
+
+
+def _imported(row: Any, origin: Origin) -> Message:
+    (id_, session_id, parent_id, depth, role, content, created, reasoning) = row[:8]
+    return Message(
+        id_,
+        session_id,
+        parent_id,
+        depth,
+        role,
+        content,
+        text_to_moment(created),
+        reasoning,
+        origin.status,
+        origin.provider,
+        origin.model,
+        usage=origin.usage,
+        fault=origin.fault,
+        finish_reason=origin.finish_reason,
+        parts=text_to_parts(row[9]),
+        call_id=row[10],
     )
 
 

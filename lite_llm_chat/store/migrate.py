@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import StartupError
+from . import places as _places  # noqa: F401  its tables join the metadata
 from .location import Location
 from .tables import REVISION, TERMINAL_TRIGGER, metadata
 

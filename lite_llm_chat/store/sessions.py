@@ -8,42 +8,79 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, update
 
-from ..domain import Session
+from ..domain import Session, TitleBy
 from ..errors import NotFound
+from ..stamps import generation_id
 from .bare import first, run
-from .codec import moment_to_text, text_to_moment
+from .codec import moment_to_text, text_to_moment, text_to_options
 from .tables import sessions
 
 _SESSIONS = (
     "SELECT s.id, s.title, s.provider, s.model, s.created_at, s.updated_at, s.leaf_id,"
-    " coalesce(leaf.depth, 0)"
+    " coalesce(leaf.depth, 0), s.uid, s.title_by, s.pinned, s.unread, s.archived_at, s.deleted_at,"
+    " s.folder_id, s.system_prompt, s.options, s.preset_id, s.preset_version, s.forked_from,"
+    " s.source, s.source_id,"
+    " (SELECT group_concat(tag, char(10)) FROM session_tags WHERE session_id = s.id)"
     " FROM chat_sessions AS s LEFT JOIN chat_messages AS leaf ON leaf.id = s.leaf_id"
 )
 _ONE = f"{_SESSIONS} WHERE s.id = ?"
 _PAGE = f"{_SESSIONS} ORDER BY s.updated_at DESC, s.id DESC LIMIT ? OFFSET ?"
 _CREATE = (
-    "INSERT INTO chat_sessions (title, provider, model, created_at, updated_at)"
-    " VALUES (?, ?, ?, ?, ?) RETURNING id"
+    "INSERT INTO chat_sessions (title, provider, model, created_at, updated_at, uid, title_by)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 _MOVE_LEAF = "UPDATE chat_sessions SET leaf_id = ?, updated_at = ? WHERE id = ?"
 _TOUCH = "UPDATE chat_sessions SET updated_at = ? WHERE id = ?"
 
 
 def _session(row: Any) -> Session:
-    id_, title, provider, model, created, updated, leaf_id, count = row
-    moments = text_to_moment(created), text_to_moment(updated)
-    return Session(id_, title, provider, model, *moments, leaf_id, count)
+    id_, title, provider, model, created, updated, leaf_id, count, *more = row
+    uid, title_by, pinned, unread, archived, deleted, folder_id, prompt, options, *rest = more
+    preset_id, preset_version, forked_from, source, source_id, tags = rest
+    return Session(
+        id_,
+        title,
+        provider,
+        model,
+        text_to_moment(created),
+        text_to_moment(updated),
+        leaf_id,
+        count,
+        uid,
+        title_by,
+        bool(pinned),
+        bool(unread),
+        archived and text_to_moment(archived),
+        deleted and text_to_moment(deleted),
+        folder_id,
+        prompt,
+        options and text_to_options(options),
+        preset_id,
+        preset_version,
+        forked_from,
+        source,
+        source_id,
+        tuple(sorted(tags.split("\n"))) if tags else (),
+    )
 
 
-def create(conn: Connection, title: str, provider: str, model: str, at: datetime) -> Session:
-    """A new, empty session."""
-    moment = moment_to_text(at)
-    [(session_id,)] = run(conn, _CREATE, (title, provider, model, moment, moment))
-    return Session(session_id, title, provider, model, at, at)
+class Titled(NamedTuple):
+    """A title, and whose it is."""
+
+    text: str
+    by: TitleBy = "person"
+
+
+def create(conn: Connection, title: Titled, home: tuple[str, str], at: datetime) -> Session:
+    """A new, empty session. `home` is the provider and the model that answer in it."""
+    uid, moment = generation_id(), moment_to_text(at)
+    values = (title.text, *home, moment, moment, uid, title.by)
+    [(session_id,)] = run(conn, _CREATE, values)
+    return Session(session_id, title.text, *home, at, at, uid=uid, title_by=title.by)
 
 
 def get(conn: Connection, session_id: int) -> Session:

@@ -9,8 +9,9 @@
               summaries ──▶ a session        asides: what was asked beside any conversation's answer
 
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
-rest came with migrations 0002 and 0003. The rows themselves hold three rules: at most one live
-generation a session (`one_live_generation`), one writer of a log (the primary key of `events`), and
+rest came with migrations 0002 to 0004. The rows themselves hold three rules: at most one live
+generation a session and slot (`one_live_generation`; only a question that several models answer
+at once has more than slot 0), one writer of a log (the primary key of `events`), and
 a terminal generation that never changes (the trigger at the end of this file).
 """
 
@@ -36,7 +37,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"  # the newest migration; a database at this revision needs no migration at all
+REVISION = "0004"  # the newest migration; a database at this revision needs no migration at all
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -62,6 +63,11 @@ def _usage_columns() -> list[Column[Any]]:
     return [*counts, Column("estimated", Boolean, nullable=False, server_default="0")]
 
 
+def _where_set(name: str, column: str) -> Index:
+    """An index of the few rows that have something in a column."""
+    return Index(name, column, sqlite_where=text(f"{column} IS NOT NULL"))
+
+
 # A message's parent has no ON DELETE CASCADE on purpose: messages go only with their session, all
 # at once, and a cascade along a branch would recurse once a message (SQLite stops at 1,000).
 
@@ -75,7 +81,33 @@ sessions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("leaf_id", ForeignKey("chat_messages.id", ondelete="SET NULL")),
+    Column("uid", String(32)),
+    Column("title_by", String(8), nullable=False, server_default="person"),
+    Column("pinned", Boolean, nullable=False, server_default="0"),
+    Column("unread", Boolean, nullable=False, server_default="0"),
+    Column("archived_at", UtcDateTime),
+    Column("deleted_at", UtcDateTime),
+    Column("folder_id", ForeignKey("folders.id", ondelete="SET NULL")),
+    Column("system_prompt", Text),
+    Column("options", Text),
+    Column("preset_id", ForeignKey("presets.id", ondelete="SET NULL")),
+    Column("preset_version", Integer),
+    Column("forked_from", ForeignKey("chat_messages.id", ondelete="SET NULL")),
+    Column("source", String(32)),
+    Column("source_id", String(255)),
     Index("sessions_by_update", "updated_at", "id"),
+    Index("sessions_by_uid", "uid", unique=True),
+    _where_set("sessions_by_folder", "folder_id"),
+    _where_set("sessions_by_preset", "preset_id"),
+    _where_set("sessions_by_fork", "forked_from"),
+    _where_set("sessions_by_deletion", "deleted_at"),
+    Index(
+        "sessions_by_source",
+        "source",
+        "source_id",
+        unique=True,
+        sqlite_where=text("source IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -93,8 +125,17 @@ messages = Table(
     Column("generation_id", String(32)),
     Column("parts", Text),
     Column("call_id", String(255)),
+    Column("origin", Text),
+    Column("source_id", String(255)),
     Index("messages_by_session", "session_id"),
     Index("messages_by_parent", "parent_id"),
+    Index(
+        "messages_by_source",
+        "session_id",
+        "source_id",
+        unique=True,
+        sqlite_where=text("source_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -118,6 +159,7 @@ generations = Table(
     Column("logged", Boolean, nullable=False, server_default="1"),
     Column("waiting", Boolean, nullable=False, server_default="0"),
     Column("caller", String(64), nullable=False, server_default="local"),
+    Column("slot", Integer, nullable=False, server_default="0"),
     *_usage_columns(),
     CheckConstraint(
         "status IN ('queued','running','completed','failed','cancelled','interrupted')",
@@ -131,6 +173,7 @@ generations = Table(
     Index(
         "one_live_generation",
         "session_id",
+        "slot",
         unique=True,
         sqlite_where=text("status IN ('queued','running')"),
     ),

@@ -42,7 +42,7 @@ def launch_all(
 ) -> LaunchAll:
     """Starts a product that knows all three, with short pauses; the second and then the third one
     answer for any other unless a test says otherwise."""
-    monkeypatch.setattr("lite_llm_chat.attempts.BACKOFF_S", (0.001, 0.001))
+    monkeypatch.setattr("lite_llm_chat.answering.attempts.BACKOFF_S", (0.001, 0.001))
     own = tmp_path / "own.toml"
     rows = (
         f'[[endpoint]]\nid = "{name}"\nbase_url = "{one.url}"\nkey = "{KEY}"\n'

@@ -139,7 +139,7 @@ async def test_a_provider_that_is_off_says_how_to_switch_it_on(product: Product)
 async def test_what_failed_before_the_first_word_is_tried_again(
     launch: Launch, upstream: DeepSeekStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lite_llm_chat.attempts.BACKOFF_S", (0.001, 0.001))
+    monkeypatch.setattr("lite_llm_chat.answering.attempts.BACKOFF_S", (0.001, 0.001))
     product = await launch()
     upstream.play(Status(503), times=2)
     assert (await (await product.ask("say: hi")).rest())[-1].data == {"done": True}

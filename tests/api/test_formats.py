@@ -60,7 +60,7 @@ def box(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Box:
     """Starts a product whose vendor keeps to some formats by itself, by default to none."""
-    monkeypatch.setattr("lite_llm_chat.attempts.BACKOFF_S", (0.001, 0.001))
+    monkeypatch.setattr("lite_llm_chat.answering.attempts.BACKOFF_S", (0.001, 0.001))
     own = tmp_path / "own.toml"
     own.write_text(f'[[endpoint]]\nid = "box"\nbase_url = "{upstream.url}"\nkey = "{KEY}"\n')
 

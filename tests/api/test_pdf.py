@@ -10,8 +10,8 @@ import pytest
 from pypdf import PdfReader as Reader
 from pypdf import PdfWriter
 
-from lite_llm_chat.pdf import Bounds, PdfReader
-from lite_llm_chat.sniff import Seen
+from lite_llm_chat.files.pdf import Bounds, PdfReader
+from lite_llm_chat.files.sniff import Seen
 
 from .attach import pdf
 

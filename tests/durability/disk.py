@@ -17,6 +17,7 @@ from lite_llm_chat.eventlog import EventLog
 from lite_llm_chat.store import generations, messages, sessions
 from lite_llm_chat.store.database import Connection, Database
 from lite_llm_chat.store.messages import New, Place
+from lite_llm_chat.store.sessions import Titled
 
 T = TypeVar("T")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -68,7 +69,7 @@ def full(_conn: Connection) -> Never:
 def opening(conn: Connection, generation_id: str, session_id: int | None = None) -> Event:
     """A question and its queued answer, in a session or a new one; the answer's first event."""
     if session_id is None:
-        session_id = sessions.create(conn, "Test", "deepseek", "deepseek-chat", NOW).id
+        session_id = sessions.create(conn, Titled("Test"), ("deepseek", "deepseek-chat"), NOW).id
     asked = messages.append(conn, Place(session_id), New("user", "?"), NOW)
     place = Place.under(asked)
     answer = messages.append(conn, place, New("assistant", generation_id=generation_id), NOW)

@@ -185,8 +185,11 @@ async def test_the_file_has_the_tables_that_the_code_expects(kind: str, path: Pa
     await opened(path)
     engine = create_engine(Location(path).url)
     with engine.connect() as conn:
-        differences = compare_metadata(MigrationContext.configure(conn), metadata)
+        found = compare_metadata(MigrationContext.configure(conn), metadata)
     engine.dispose()
+    # What becomes of a reference is not read from a column that was added later: the test above
+    # compares that, as SQLite itself tells it.
+    differences = [one for one in found if one[0] not in ("add_fk", "remove_fk")]
     assert differences == []
     assert oracle.findings(path) == []
 

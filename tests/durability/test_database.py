@@ -17,6 +17,7 @@ from lite_llm_chat.store.bare import driver
 from lite_llm_chat.store.codec import moment_to_text
 from lite_llm_chat.store.database import READERS, Connection, Database
 from lite_llm_chat.store.location import Location
+from lite_llm_chat.store.sessions import Titled
 
 from .disk import NOW, full, opening
 
@@ -69,7 +70,7 @@ def title(name: str, runs: list[str] | None = None) -> Callable[[Connection], in
     def work(conn: Connection) -> int:
         if runs is not None:
             runs.append(name)
-        return sessions.create(conn, name, "p", "m", NOW).id
+        return sessions.create(conn, Titled(name), ("p", "m"), NOW).id
 
     return work
 
@@ -222,7 +223,7 @@ class Readings:
 
 async def test_a_branch_is_read_oldest_first_whatever_its_ids_are(database: Database) -> None:
     def grown(conn: Connection) -> None:
-        home = sessions.create(conn, "", "deepseek", "deepseek-chat", NOW).id
+        home = sessions.create(conn, Titled(""), ("deepseek", "deepseek-chat"), NOW).id
         for depth, (id_, parent) in enumerate([(7, None), (3, 7), (9, 3), (5, 9)], 1):
             row = id_, home, "user", f"{depth}", moment_to_text(NOW), parent, depth
             driver(conn).execute(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lite_llm_chat.answering.drafts import Draft
 from lite_llm_chat.domain import Reasoning, Seal, Text, ToolCall
-from lite_llm_chat.drafts import Draft
 
 SEAL = Seal("acme", "x")
 

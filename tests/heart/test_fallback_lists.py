@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lite_llm_chat import fallbacks
+from lite_llm_chat.asking import fallbacks
 from lite_llm_chat.catalog import Catalog, Choice
 from lite_llm_chat.domain import Model
 from lite_llm_chat.errors import Invalid, StartupError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lite_llm_chat import forms
+from lite_llm_chat.asking import forms
 from lite_llm_chat.domain import ResponseFormat, Turn
 from lite_llm_chat.errors import Invalid
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lite_llm_chat.answering.rest import FAILURES, FIRST_REST_S, LONGEST_REST_S, Resting
 from lite_llm_chat.errors import Crowded, UpstreamError
-from lite_llm_chat.rest import FAILURES, FIRST_REST_S, LONGEST_REST_S, Resting
 
 DOWN = UpstreamError("it failed", code="provider_error", retryable=True)
 CROWDED = Crowded("too many", code="provider_rate_limited", retryable=True, retry_after_s=9.0)

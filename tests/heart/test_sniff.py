@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lite_llm_chat.asking.prompts import Beside, turns_of
 from lite_llm_chat.domain import Attachment, Message
-from lite_llm_chat.prompts import Beside, turns_of
-from lite_llm_chat.sniff import HEAD_BYTES, IMAGE_BYTES, IMAGE_SIDE, Seen, seen
+from lite_llm_chat.files.sniff import HEAD_BYTES, IMAGE_BYTES, IMAGE_SIDE, Seen, seen
 
 GIF = b"GIF89a" + struct.pack("<HH", 7, 5)
 JPEG_APP = b"\xff\xe0" + struct.pack(">H", 6) + b"JFIF"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lite_llm_chat.context import STEPS, TURN_OVERHEAD_TOKENS, estimate_tokens, fit, room
+from lite_llm_chat.asking.context import STEPS, TURN_OVERHEAD_TOKENS, estimate_tokens, fit, room
 from lite_llm_chat.domain import ToolCall, Turn
 
 SYSTEM = Turn("system", "Be kind.")

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from lite_llm_chat.attempts import Policy
+from lite_llm_chat.answering.attempts import Policy
 from lite_llm_chat.catalog import Catalog
 from lite_llm_chat.chat import Chat, Stamps
 from lite_llm_chat.domain import Finish, Model, Options, Piece, Prompt, Reasoning, Text

@@ -36,55 +36,64 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.usage": _ours("errors prices store"),
     "lite_llm_chat.catalog": _ours("domain errors"),
     "lite_llm_chat.model_lists": _ours("domain errors catalog providers.base"),
-    "lite_llm_chat.context": _ours("domain errors"),
+    "lite_llm_chat.asking.context": _ours("domain errors"),
     "lite_llm_chat.livelog": _ours("domain"),
     "lite_llm_chat.tail": _ours("domain livelog"),
     "lite_llm_chat.eventlog": _ours("domain errors livelog store tail"),
-    "lite_llm_chat.fallbacks": _ours("errors catalog"),
-    "lite_llm_chat.rest": _ours("errors"),
-    "lite_llm_chat.elsewhere": _ours("errors providers.base"),
-    "lite_llm_chat.forms": _ours("domain errors"),
-    "lite_llm_chat.drafts": _ours("domain"),
-    "lite_llm_chat.run": _ours("domain drafts providers.base"),
-    "lite_llm_chat.formed": _ours("domain errors forms run"),
-    "lite_llm_chat.attempts": _ours(
-        "domain errors elsewhere eventlog formed providers.base rest run"
+    "lite_llm_chat.asking.fallbacks": _ours("errors catalog"),
+    "lite_llm_chat.answering.rest": _ours("errors"),
+    "lite_llm_chat.answering.elsewhere": _ours("errors providers.base"),
+    "lite_llm_chat.asking.forms": _ours("domain errors"),
+    "lite_llm_chat.answering.drafts": _ours("domain"),
+    "lite_llm_chat.answering.run": _ours("domain answering.drafts providers.base"),
+    "lite_llm_chat.answering.formed": _ours("domain errors asking.forms answering.run"),
+    "lite_llm_chat.answering.attempts": _ours(
+        "domain errors eventlog providers.base"
+        " answering.elsewhere answering.formed answering.rest answering.run"
     ),
     "lite_llm_chat.tools": _ours("domain errors tools"),
-    "lite_llm_chat.rounds": _ours("domain attempts eventlog prompts run tools.base"),
+    "lite_llm_chat.answering.rounds": _ours(
+        "domain answering.attempts eventlog asking.prompts answering.run tools.base"
+    ),
     "lite_llm_chat.engine": _ours(
-        "domain errors attempts eventlog providers.base rest rounds run tools.base"
+        "domain errors eventlog providers.base tools.base"
+        " answering.attempts answering.rest answering.rounds answering.run"
     ),
-    "lite_llm_chat.sniff": (),
-    "lite_llm_chat.pdf_text": (),
-    "lite_llm_chat.pdf": _ours("sniff"),
-    "lite_llm_chat.uploads": _ours("errors pdf sniff store"),
-    "lite_llm_chat.materials": _ours("domain errors uploads"),
+    "lite_llm_chat.files.sniff": (),
+    "lite_llm_chat.files.pdf_text": (),
+    "lite_llm_chat.files.pdf": _ours("files.sniff"),
+    "lite_llm_chat.files.uploads": _ours("errors files.pdf files.sniff store"),
+    "lite_llm_chat.files.materials": _ours("domain errors files.uploads"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
-    "lite_llm_chat.prompts": _ours("domain"),
-    "lite_llm_chat.transcript": _ours("domain errors"),
-    "lite_llm_chat.briefs": _ours("domain errors catalog context forms prompts tools.base"),
-    "lite_llm_chat.turns": _ours(
-        "domain errors briefs catalog prompts transcript tools.base store"
+    "lite_llm_chat.asking.prompts": _ours("domain"),
+    "lite_llm_chat.asking.transcript": _ours("domain errors"),
+    "lite_llm_chat.asking.briefs": _ours(
+        "domain errors catalog asking.context asking.forms asking.prompts tools.base"
     ),
-    "lite_llm_chat.approvals": _ours(
-        "domain errors briefs engine eventlog providers.base rounds store turns"
+    "lite_llm_chat.asking.turns": _ours(
+        "domain errors asking.briefs catalog asking.prompts asking.transcript tools.base store"
     ),
-    "lite_llm_chat.cuts": _ours("errors store"),
-    "lite_llm_chat.asides": _ours("domain errors providers.base store"),
-    "lite_llm_chat.summaries": _ours("domain errors asides prompts providers.base store"),
+    "lite_llm_chat.answering.approvals": _ours(
+        "domain errors engine eventlog providers.base store"
+        " answering.rounds asking.briefs asking.turns"
+    ),
+    "lite_llm_chat.asking.cuts": _ours("errors store"),
+    "lite_llm_chat.answering.asides": _ours("domain errors providers.base store"),
+    "lite_llm_chat.answering.summaries": _ours(
+        "domain errors answering.asides asking.prompts providers.base store"
+    ),
     "lite_llm_chat.chat": _ours(
-        "domain errors briefs catalog cuts engine eventlog forms providers.base run store summaries"
-        " tail turns"
+        "domain errors catalog engine eventlog providers.base store tail"
+        " answering.run answering.summaries asking.briefs asking.cuts asking.forms asking.turns"
     ),
     "lite_llm_chat.api": _ours(
-        "domain errors approvals catalog chat model_lists prices uploads usage store api"
+        "domain errors answering.approvals catalog chat model_lists prices files.uploads usage"
+        " store api"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
-        "domain errors stamps config observe prices providers store catalog context fallbacks"
-        " model_lists eventlog approvals asides attempts engine summaries tools turns chat api"
-        " drain housekeeping materials uploads"
+        "domain errors stamps config observe prices providers store catalog model_lists eventlog"
+        " engine chat api drain housekeeping tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -126,7 +135,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": _ours("tools.mcp_client"),
     "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
-    "pypdf": _ours("pdf_text"),
+    "pypdf": _ours("files.pdf_text"),
     "httptools": _ours("providers.http1 web"),
 }
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from .domain import Generation, Part, Prompt, Rerouted, ResponseFormat, Usage
-from .domain.tally import tokens
+from ..domain import Generation, Part, Prompt, Rerouted, ResponseFormat, Usage
+from ..domain.tally import tokens
+from ..providers.base import Provider
 from .drafts import Draft
-from .providers.base import Provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .errors import UpstreamError
-from .providers.base import Readiness
+from ..errors import UpstreamError
+from ..providers.base import Readiness
 
 OTHERS_CHARS = 160  # of what each but the first of those who failed has said
 

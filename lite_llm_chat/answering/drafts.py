@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .domain import Reasoning, Seal, Text, ToolCall
+from ..domain import Reasoning, Seal, Text, ToolCall
 
 
 @dataclass(slots=True, eq=False)

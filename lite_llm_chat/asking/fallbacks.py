@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .catalog import EVERYBODY
-from .errors import StartupError
+from ..catalog import EVERYBODY
+from ..errors import StartupError
 
 MOST = 5  # models of one list
 

@@ -15,17 +15,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from .domain import Finish, Prompt, Text, Usage
-from .errors import LiteError
-from .providers.base import Provider
-from .store import asides as rows
-from .store.database import Database
+from ..domain import Finish, Prompt, Text, Usage
+from ..errors import LiteError
+from ..providers.base import Provider
+from ..store import asides as rows
+from ..store.database import Database
 
 PATIENCE_S = 60.0
 AT_ONCE = 2
 MOST_CHARS = 8_000  # of what is answered: more is cut
 
-log = logging.getLogger("lite_llm_chat.asides")
+log = logging.getLogger("lite_llm_chat.answering.asides")
 
 
 @dataclass(frozen=True, slots=True)

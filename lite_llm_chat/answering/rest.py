@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import Crowded, UpstreamError
+from ..errors import Crowded, UpstreamError
 
 FAILURES = 3  # in a row, before a vendor is rested
 FIRST_REST_S = 30.0

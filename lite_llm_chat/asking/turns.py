@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from .briefs import Brief, Rules, briefed
-from .catalog import Choice
-from .domain import (
+from ..catalog import Choice
+from ..domain import (
     LIVE,
     Attachment,
     Event,
@@ -34,13 +33,22 @@ from .domain import (
     Ticket,
     Tool,
 )
-from .errors import Conflict, Invalid
+from ..errors import Conflict, Invalid
+from ..store import (
+    files,
+    generations,
+    idempotency,
+    messages,
+    sessions,
+    summaries,
+)
+from ..store.database import Connection
+from ..store.idempotency import Once
+from ..store.messages import Place
+from ..store.sessions import Titled
+from ..tools.base import Wanted, chosen, vain
+from .briefs import Brief, Rules, briefed
 from .prompts import LeftOut, closed, parts_of
-from .store import files, generations, idempotency, messages, sessions, summaries
-from .store.database import Connection
-from .store.idempotency import Once
-from .store.messages import Place
-from .tools.base import Wanted, chosen, vain
 from .transcript import match_transcript, require_question, title_of
 
 CONTINUABLE = ("interrupted", "cancelled", "failed")
@@ -132,8 +140,8 @@ def open_question(
     session = None if ask.session_id is None else sessions.get(conn, ask.session_id)
     plan = _plan(ask.wish, session, rules, generation_id, at)
     if session is None:
-        title = ask.title or title_of(ask.said)
-        session = sessions.create(conn, title, plan.own.provider, plan.own.model, at)
+        own = plan.own.provider, plan.own.model
+        session = sessions.create(conn, _titled(ask), own, at)
     else:
         require_question(ask.said)  # what cannot be taken stops no answer
         _require_idle(conn, session.id)
@@ -146,6 +154,10 @@ def open_question(
         history.append(messages.append(conn, place, _new(conn, said), at))
         place = Place.under(history[-1])
     return _open(conn, plan, history, rules)
+
+
+def _titled(ask: Ask) -> Titled:
+    return Titled(ask.title) if ask.title else Titled(title_of(ask.said), "words")
 
 
 def open_regeneration(

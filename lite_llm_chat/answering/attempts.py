@@ -23,14 +23,23 @@ from typing import assert_never
 
 import msgspec
 
+from ..domain import (
+    Finish,
+    Prompt,
+    Reasoning,
+    Rerouted,
+    Seal,
+    Text,
+    ToolCall,
+    Working,
+)
+from ..domain.tally import prompt_quarters, quarters
+from ..errors import Invalid, UpstreamError
+from ..eventlog import EventLog
+from ..providers.base import Provider
 from . import elsewhere
-from .domain import Finish, Prompt, Reasoning, Rerouted, Seal, Text, ToolCall, Working
-from .domain.tally import prompt_quarters, quarters
 from .elsewhere import Failure
-from .errors import Invalid, UpstreamError
-from .eventlog import EventLog
 from .formed import formed
-from .providers.base import Provider
 from .rest import Resting
 from .run import Other, Run
 

@@ -18,8 +18,8 @@ from itertools import islice
 
 from jsonschema_rs import RegexOptions, Validator, validator_for
 
-from .domain import ResponseFormat, Turn
-from .errors import Invalid
+from ..domain import ResponseFormat, Turn
+from ..errors import Invalid
 
 COMPLAINT_CHARS = 300
 _FINDINGS = 3  # of a validator, in one complaint

@@ -14,19 +14,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .briefs import Rules
-from .domain import Approval, ApprovalState, Generation, Offer, Prompt, ToolCall, Usage, fold
-from .engine import STOPPED, Engine
-from .errors import Conflict, Invalid, NotFound
-from .eventlog import EventLog
-from .providers.base import Provider
+from ..asking.briefs import Rules
+from ..asking.turns import first_prompt
+from ..domain import (
+    Approval,
+    ApprovalState,
+    Generation,
+    Offer,
+    Prompt,
+    ToolCall,
+    Usage,
+    fold,
+)
+from ..engine import STOPPED, Engine
+from ..errors import Conflict, Invalid, NotFound
+from ..eventlog import EventLog
+from ..providers.base import Provider
+from ..store import approvals as rows
+from ..store import generations
+from ..store.database import Connection, Database
 from .rounds import Half
-from .store import approvals as rows
-from .store import generations
-from .store.database import Connection, Database
-from .turns import first_prompt
 
-log = logging.getLogger("lite_llm_chat.approvals")
+log = logging.getLogger("lite_llm_chat.answering.approvals")
 
 Waiting = tuple[Generation, Sequence[ToolCall]]
 

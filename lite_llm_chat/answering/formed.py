@@ -15,9 +15,9 @@ import asyncio
 from dataclasses import replace
 from typing import Protocol
 
-from . import forms
-from .domain import Finish, together
-from .errors import UpstreamError
+from ..asking import forms
+from ..domain import Finish, together
+from ..errors import UpstreamError
 from .run import Run
 
 # Ends that say by themselves that the text is not whole: it is not held against its form.

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import NamedTuple
 
+from ..catalog import Catalog, Choice
+from ..domain import Attachment, Message, Options, Prompt, Tool, Turn
+from ..errors import Invalid
 from . import context, forms
-from .catalog import Catalog, Choice
-from .domain import Attachment, Message, Options, Prompt, Tool, Turn
-from .errors import Invalid
 from .prompts import Beside, LeftOut, beginning_of, images_of, turns_of
 
 IMAGES_BYTES = 24 * 1024 * 1024  # of one prompt: 32 MiB in base64, which a vendor has to take

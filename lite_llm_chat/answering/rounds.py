@@ -17,8 +17,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from .attempts import Attempts
-from .domain import (
+from ..asking.prompts import split_rounds, turns_of_parts
+from ..domain import (
     Approval,
     ApprovalState,
     Finish,
@@ -34,10 +34,10 @@ from .domain import (
     merged,
     together,
 )
-from .eventlog import EventLog
-from .prompts import split_rounds, turns_of_parts
+from ..eventlog import EventLog
+from ..tools.base import Toolbox, unknown
+from .attempts import Attempts
 from .run import Run
-from .tools.base import Toolbox, unknown
 
 MOST_AT_ONCE = 16  # calls of one answer that run at the same time
 REFUSED = "A person was asked and did not allow this call."

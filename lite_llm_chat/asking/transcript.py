@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .domain import Message, Said, ToolCall, ToolResult
-from .errors import Invalid
+from ..domain import Message, Said, ToolCall, ToolResult
+from ..errors import Invalid
 
 TITLE_LENGTH = 60  # characters of a question that become a session's first title
 

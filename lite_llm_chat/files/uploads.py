@@ -21,12 +21,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .errors import NotFound, TooLarge
+from ..errors import NotFound, TooLarge
+from ..store import files
+from ..store.database import Connection, Database
+from ..store.files import StoredFile
 from .pdf import PdfReader
 from .sniff import HEAD_BYTES, Seen, seen
-from .store import files
-from .store.database import Connection, Database
-from .store.files import StoredFile
 
 CHUNK_BYTES = 256 * 1024
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from .domain import Turn
+from ..domain import Turn
 
 TURN_OVERHEAD_TOKENS = 8  # role and separators, a little more than any known template takes
 PICTURE_TOKENS = 1600  # of one image: about what the most expensive vendors count

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from .domain import (
+from ..domain import (
     Attachment,
     Beginning,
     Message,

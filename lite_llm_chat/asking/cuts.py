@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .errors import Conflict, NotFound
-from .store import generations, messages, sessions, usage
-from .store.database import Connection
+from ..errors import Conflict, NotFound
+from ..store import generations, messages, sessions, usage
+from ..store.database import Connection
 
 
 def truncate(conn: Connection, session_id: int, message_id: int, at: datetime) -> str | None:

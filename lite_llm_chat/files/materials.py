@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .domain import Picture, Prompt, Turn
-from .errors import NotFound, UpstreamError
+from ..domain import Picture, Prompt, Turn
+from ..errors import NotFound, UpstreamError
 from .uploads import Uploads
 
 
