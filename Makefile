@@ -21,7 +21,8 @@ PORT_FAKE = 9100
 # The modules that every promise stands on, and the tests that take each of their branches without
 # chance. Histories at random (tests/heart/test_any_history.py) are too dear to be measured.
 HEART_OF = lite_llm_chat/engine.py,lite_llm_chat/answering/attempts.py,$\
-lite_llm_chat/answering/run.py,lite_llm_chat/eventlog.py,lite_llm_chat/livelog.py,lite_llm_chat/tail.py,$\
+lite_llm_chat/answering/run.py,lite_llm_chat/answering/rounds.py,$\
+lite_llm_chat/eventlog.py,lite_llm_chat/livelog.py,lite_llm_chat/tail.py,$\
 lite_llm_chat/store/generations.py,lite_llm_chat/store/idempotency.py
 HEART = tests/heart/test_a_vendor_goes_wrong.py tests/heart/test_any_log.py \
     tests/heart/test_rare_ways.py tests/heart/test_refused_stops_nothing.py \

@@ -77,6 +77,7 @@ class Approvals:
         if state == wanted:
             return
         if state != "asked" or not await self._engine.decide(generation_id, call_id, wanted):
+            await self._log.settled(generation_id)
             if await self._state(generation_id, call_id) == wanted:
                 return  # somebody else said the same, a moment ago
             raise Conflict(

@@ -2,6 +2,8 @@
 
     "call add {"a": 1}"      one ToolCall a line, then tool_calls; with the results: "got: 3"
     "always add {…}"         calls again and again, as long as it may
+    "stubborn add {…}"       and even when it may not
+    "cut"                    half a sentence, with a thought; to go on from that: the rest
     anything else            is said back
 
 It reads nothing but its prompt, so that a second process plays on where the first one was killed.
@@ -69,6 +71,10 @@ class Caller:
             for call in calls:
                 yield call
             yield Finish("tool_calls", usage)
+        elif _question(prompt).content == "cut" and prompt.prefix is None:
+            yield Reasoning("Half is enough.")
+            yield Text("Half of ")
+            yield Finish("length", usage)
         else:
             yield Text(_said(prompt))
             yield Finish("stop", usage)
@@ -88,13 +94,16 @@ def _calls(prompt: Prompt) -> list[ToolCall]:
     found: list[ToolCall] = []
     for line in _question(prompt).content.splitlines():
         word, name, arguments = (*line.split(" ", 2), "", "")[:3]
-        again = word == "always" and prompt.options.tool_choice != "none"
+        free = prompt.options.tool_choice != "none"
+        again = word == "stubborn" or (word == "always" and free)
         if again or (word == "call" and not number):
             found.append(ToolCall(f"c{number}.{len(found)}", name, arguments))
     return found
 
 
 def _said(prompt: Prompt) -> str:
+    if prompt.prefix is not None:
+        return "it."
     results: list[str] = []
     for turn in reversed(prompt.turns):
         if turn.role != "tool":
