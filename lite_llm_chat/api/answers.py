@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from ..domain import LIVE, Ended, Event, Fault, Generation, Message, Started, Ticket
 from ..errors import LiteError, StorageUnavailable, Unavailable, UpstreamError
-from ..store import messages
+from ..store import branches, messages
 from . import sse
 from .deps import Parts
 from .messages import AnswerOut, MessageOut
@@ -83,10 +83,11 @@ def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
 
 
 async def shown(parts: Parts, message: Message) -> MessageOut:
-    """A message with what it cost."""
+    """An answer with what it cost and the answers beside it."""
     if message.usage is not None:
         await parts.prices.ready(message.provider or "")
-    return MessageOut.of(message, parts.prices, parts.api_prefix)
+    beside = await parts.database.read(lambda conn: branches.beside(conn, message))
+    return MessageOut.of(message, parts.prices, parts.api_prefix, beside)
 
 
 def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:

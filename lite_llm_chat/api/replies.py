@@ -65,6 +65,8 @@ def session_fields(session: Session) -> Fields:
         "created_at": written(session.created_at),
         "updated_at": written(session.updated_at),
         "message_count": session.message_count,
+        "leaf_id": session.leaf_id,
+        "forked_from": session.forked_from,
     }
 
 
@@ -95,7 +97,8 @@ class FaultOut(BaseModel):
 
 
 class SessionOut(BaseModel):
-    """A session of the list."""
+    """A session of the list. `leaf_id` is the last message of its active branch; `forked_from`
+    the message of another session that it was forked from."""
 
     id: int
     title: str
@@ -104,6 +107,8 @@ class SessionOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     message_count: int
+    leaf_id: int | None = None
+    forked_from: int | None = None
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:

@@ -144,7 +144,7 @@ def open_question(
         session = sessions.create(conn, _titled(ask), own, at)
     else:
         require_question(ask.said)  # what cannot be taken stops no answer
-        _require_idle(conn, session.id)
+        require_idle(conn, session.id)
         _remember_choice(conn, session, plan)
     branch = messages.branch(conn, session.leaf_id)
     common, fresh = match_transcript(branch, ask.said)
@@ -170,7 +170,7 @@ def open_regeneration(
     message, history = _answer_to_replace(conn, message_id, "regenerated")
     session = sessions.get(conn, message.session_id)
     plan = _plan(_same_again(wish, message), session, rules, *stamp)
-    _require_idle(conn, session.id)
+    require_idle(conn, session.id)
     _remember_choice(conn, session, plan)
     return _open(conn, plan, history, rules)
 
@@ -184,14 +184,14 @@ def open_continuation(
     message, history = _answer_to_replace(conn, message_id, "continued")
     if message.status not in CONTINUABLE and message.finish_reason != "length":
         if message.status in LIVE:
-            _require_idle(conn, message.session_id)
+            require_idle(conn, message.session_id)
         raise Conflict(
             f"message {message_id} is complete: there is nothing to continue",
             code="nothing_to_continue",
         )
     session = sessions.get(conn, message.session_id)
     plan = _plan(_same_again(wish, message), session, rules, *stamp)
-    _require_idle(conn, session.id)
+    require_idle(conn, session.id)
     return _open(conn, plan, history, rules, message)
 
 
@@ -253,7 +253,8 @@ def _server_tools(wish: Wish, rules: Rules) -> tuple[Tool, ...]:
     return tools
 
 
-def _require_idle(conn: Connection, session_id: int) -> None:
+def require_idle(conn: Connection, session_id: int) -> None:
+    """Raises GenerationActive."""
     live = generations.live_in(conn, session_id)
     if live is not None:
         raise GenerationActive(session_id, live.id)

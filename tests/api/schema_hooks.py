@@ -39,6 +39,7 @@ BEYOND_SHAPE = {
 }
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 ACROSS_FIELDS = (
+    "Value error, a page is before a message or after one",
     "Value error, it is empty: there is nothing to answer",
     "Value error, tool_choice names",
     "Value error, two tools have the same name",
