@@ -8,6 +8,7 @@ No function here changes what a message says, but `finish`, once, when its gener
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,7 @@ _BRANCH = (
     " WHERE child.parent_id IS NOT NULL LIMIT ?)"
     f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path)"
 )
+_SOME = f"{_MESSAGES} WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY m.id"
 _DEPTH = itemgetter(3)  # of a row: to sort here is cheaper than to have SQLite copy the texts
 _SO_FAR = "SELECT kind, data FROM events WHERE generation_id = ? AND kind <> 'started' ORDER BY seq"
 _APPEND = (
@@ -130,6 +132,11 @@ def branch(conn: Connection, leaf_id: int | None, most: int = -1) -> Sequence[Me
     rows = run(conn, _BRANCH, (leaf_id, most))
     rows.sort(key=_DEPTH)
     return [_message(conn, row) for row in rows]
+
+
+def some(conn: Connection, ids: Sequence[int]) -> Sequence[Message]:
+    """Those of some messages that are there, by their ids."""
+    return [_message(conn, row) for row in run(conn, _SOME, (json.dumps(ids),))]
 
 
 class Place(NamedTuple):
