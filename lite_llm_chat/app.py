@@ -31,9 +31,9 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
+from .api import branches, errors, files, generations, sessions, status, usage
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, files, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -115,6 +115,7 @@ def _api() -> APIRouter:
     for module in (
         catalog_routes,
         sessions,
+        branches,
         chat_routes,
         generations,
         approval_routes,
