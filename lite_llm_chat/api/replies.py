@@ -20,6 +20,7 @@ from ..domain import (
     Model,
     Session,
     Ticket,
+    TitleBy,
     ToolCall,
     Usage,
 )
@@ -65,6 +66,14 @@ def session_fields(session: Session) -> Fields:
         "created_at": written(session.created_at),
         "updated_at": written(session.updated_at),
         "message_count": session.message_count,
+        "title_by": session.title_by,
+        "pinned": session.pinned,
+        "unread": session.unread,
+        "archived_at": session.archived_at and written(session.archived_at),
+        "deleted_at": session.deleted_at and written(session.deleted_at),
+        "folder_id": session.folder_id,
+        "tags": session.tags,
+        "source": session.source,
     }
 
 
@@ -95,7 +104,9 @@ class FaultOut(BaseModel):
 
 
 class SessionOut(BaseModel):
-    """A session of the list."""
+    """A session of the list. `title_by` is `words` (of the question), `model` or `person`;
+    `unread`: an answer in it has ended while nobody followed; `source` is where it was imported
+    from."""
 
     id: int
     title: str
@@ -104,6 +115,14 @@ class SessionOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     message_count: int
+    title_by: TitleBy
+    pinned: bool
+    unread: bool
+    archived_at: Moment | None
+    deleted_at: Moment | None
+    folder_id: int | None
+    tags: list[str]
+    source: str | None
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:
