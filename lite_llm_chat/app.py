@@ -326,8 +326,10 @@ def _title_rules(settings: Settings, catalog: Catalog) -> TitleRules:
     if name is None:
         return TitleRules(by_itself)
     provider, _, model = name.partition("/")
+    if not model:
+        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
     try:
-        return TitleRules(by_itself, catalog.choose(provider, model or None))
+        return TitleRules(by_itself, catalog.choose(provider, model))
     except Invalid as wrong:
         raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
 
