@@ -31,7 +31,7 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
-from .api import branches, errors, files, generations, sessions, status, usage
+from .api import branches, errors, files, folders, generations, sessions, status, usage
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api.deps import Parts
@@ -47,6 +47,9 @@ from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .files.materials import Materials
 from .files.uploads import Uploads
+from .history.keeping import Keeping
+from .history.titles import TitleRules, Titles
+from .history.trash import Trash
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -59,7 +62,6 @@ from .store.location import Location
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
 
-TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
 
 log = logging.getLogger("lite_llm_chat")
@@ -116,6 +118,7 @@ def _api() -> APIRouter:
         catalog_routes,
         sessions,
         branches,
+        folders,
         chat_routes,
         generations,
         approval_routes,
@@ -163,21 +166,32 @@ class _Lifespan:
             engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
+            asides = Asides(database, stamps.now)
             if settings.summarize_dropped:
-                summaries = Summaries(database, Asides(database, stamps.now), stamps.now)
+                summaries = Summaries(database, asides, stamps.now)
                 stack.push_async_callback(summaries.close)
                 chat.sum_up(summaries)
+            rules = _title_rules(settings, catalog)
+            titles = Titles(database, asides, (catalog, providers), rules, lambda: engine.draining)
+            stack.push_async_callback(titles.close)
+            chat.name(titles)
+            keeping = _keeping(settings)
+            trash = Trash(database, chat.clear, keeping, stamps.now)
+            stack.push_async_callback(trash.close)
             lifetime_s = settings.model_list_minutes * 60
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs, uploads))
+            heart = chat, approvals, lists, titles, trash
+            app.state.parts = _parts(settings, heart, (database, costs, uploads))
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
-            _in_background(stack, _tidy(database, settings), "tidy")
+            logs = timedelta(hours=settings.event_retention_hours)
+            tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
+            _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
@@ -308,15 +322,36 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
     return catalog
 
 
+def _title_rules(settings: Settings, catalog: Catalog) -> TitleRules:
+    by_itself, name = settings.titles == "auto", settings.title_model
+    if name is None:
+        return TitleRules(by_itself)
+    provider, _, model = name.partition("/")
+    if not model:
+        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
+    try:
+        return TitleRules(by_itself, catalog.choose(provider, model))
+    except Invalid as wrong:
+        raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
+
+
+def _keeping(settings: Settings) -> Keeping:
+    days = settings.retention_days
+    unused = None if days is None else timedelta(days=days)
+    return Keeping(unused, timedelta(days=settings.trash_days))
+
+
 def _parts(
     settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists],
+    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash],
     kept: tuple[Database, prices.Prices, Uploads],
 ) -> Parts:
-    chat, approvals, lists = heart
+    chat, approvals, lists, titles, trash = heart
     database, costs, uploads = kept
     return Parts(
         chat=chat,
+        titles=titles,
+        trash=trash,
         approvals=approvals,
         model_lists=lists,
         database=database,
@@ -346,20 +381,6 @@ async def _load(local: Local) -> None:
         log.info("local: ready after %.1f s", loop.time() - started)
     else:
         log.warning("local: %s", outcome.note)
-
-
-async def _tidy(database: Database, settings: Settings) -> None:
-    """Drop old logs now and then."""
-    retention = timedelta(hours=settings.event_retention_hours)
-    while True:
-        try:
-            dropped = await housekeeping.tidy(database, stamps.now(), retention)
-        except LiteError as error:
-            log.warning("tidying up failed, to be tried again in an hour: %s", error.detail)
-        else:
-            if dropped:
-                log.info("the events of %d old answers were dropped; their text stays", dropped)
-        await asyncio.sleep(TIDY_INTERVAL_S)
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:

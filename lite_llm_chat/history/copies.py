@@ -17,7 +17,7 @@ from functools import partial
 from ..domain import Message, Session
 from ..errors import LiteError, NotFound
 from ..store import copies as rows
-from ..store import messages, sessions
+from ..store import messages, trash
 from ..store.database import Database
 
 READ_GROUP = 500  # messages that are read together
@@ -49,7 +49,7 @@ async def copied(database: Database, source: Source, at: datetime) -> Session:
     finally:
         if whole is None:
             with suppress(LiteError):
-                await database.write(lambda conn: sessions.remove(conn, copy_id))
+                await database.write(lambda conn: trash.condemn(conn, [copy_id]))
     return whole
 
 

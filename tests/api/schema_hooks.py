@@ -45,6 +45,10 @@ ACROSS_FIELDS = (
     "Value error, it is empty: there is nothing to answer",
     "Value error, tool_choice names",
     "Value error, two tools have the same name",
+    "Value error, move needs folder_id",
+    "Value error, tag needs tags",
+    "Value error, untag needs tags",
+    "Value error, a tag has",
 )
 
 

@@ -219,7 +219,7 @@ class History(RuleBasedStateMachine):
     def delete(self, which: int) -> None:
         self.calm = 0
         wish = self._new("delete", self.sessions[which % len(self.sessions)])
-        self.witness.wish(wish, self.world.chat.delete_session(wish.session or 0))
+        self.witness.wish(wish, self.world.delete(wish.session or 0))
 
     # ── the vendor and the clock ──────────────────────────────────────────────────────────
 
