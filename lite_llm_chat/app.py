@@ -31,7 +31,7 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
-from .api import branches, errors, files, generations, sessions, status, usage
+from .api import branches, errors, files, generations, presets, sessions, status, usage
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api.deps import Parts
@@ -116,6 +116,7 @@ def _api() -> APIRouter:
         catalog_routes,
         sessions,
         branches,
+        presets,
         chat_routes,
         generations,
         approval_routes,

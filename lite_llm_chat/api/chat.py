@@ -11,6 +11,7 @@ from .attached import said_with_files
 from .deps import KeyDep, MessageId, PartsDep, json_only, once
 from .errors import responses
 from .messages import AnswerOut
+from .presets import preset_of
 from .replies import TicketOut
 from .requests import AnswerIn, ChatIn
 
@@ -36,7 +37,7 @@ def _wish(asked: AnswerIn, route: str, key: str | None) -> Wish:
         turn_provider=asked.message_provider,
         turn_model=asked.message_model,
         options=asked.options(),
-        system_prompt=asked.system_prompt,
+        system_prompt=asked.system_prompt_wanted(),
         warnings=tuple(asked.unknown()),
         once=once(route, key, asked),
         fallback=None if asked.fallback_models is None else tuple(asked.fallback_models),
@@ -53,6 +54,7 @@ async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) ->
         _wish(asked, "chat", key),
         asked.session_id,
         asked.title,
+        await preset_of(parts, asked),
     )
     accepting = parts.chat.open_turn(ask, asked.on_active)
     if asked.on_active != "enqueue":

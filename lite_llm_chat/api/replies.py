@@ -18,6 +18,7 @@ from ..domain import (
     Generation,
     Listed,
     Model,
+    Options,
     Session,
     Ticket,
     ToolCall,
@@ -67,7 +68,36 @@ def session_fields(session: Session) -> Fields:
         "message_count": session.message_count,
         "leaf_id": session.leaf_id,
         "forked_from": session.forked_from,
+        **_manner(session),
     }
+
+
+def _manner(session: Session) -> Fields:
+    preset = None
+    if session.preset_id is not None:
+        preset = {"id": session.preset_id, "version": session.preset_version}
+    return {
+        "system_prompt": session.system_prompt,
+        "options": options_fields(session.options),
+        "preset": preset,
+    }
+
+
+def options_fields(options: Options | None) -> Fields:
+    """The options that are set, by their names in a request."""
+    if options is None:
+        return {}
+    shown = {name: getattr(options, name) for name in options.given()}
+    if "effort" in shown:
+        shown["reasoning_effort"] = shown.pop("effort")
+    return shown
+
+
+class PresetRefOut(BaseModel):
+    """What a session was set up from. Its own fields may have been changed since."""
+
+    id: int
+    version: int
 
 
 class UsageOut(BaseModel):
@@ -109,6 +139,9 @@ class SessionOut(BaseModel):
     message_count: int
     leaf_id: int | None = None
     forked_from: int | None = None
+    system_prompt: str | None = None
+    options: Fields = {}
+    preset: PresetRefOut | None = None
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:
