@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -162,7 +163,7 @@ async def test_every_turn_of_a_session_with_a_prompt_hits_the_vendors_cache(
 ) -> None:
     session = await new_session(product, system_prompt="You know every harbour. " * 90)
     usages = [(await ask(product, session["id"]))["message"]["usage"] for _ in range(4)]
-    for before, after in zip(usages, usages[1:], strict=False):
+    for before, after in pairwise(usages):
         assert after["cached_tokens"] >= before["input_tokens"] // 256 * 256 > 0
 
 
