@@ -187,3 +187,11 @@ class AnswerOut(BaseModel):
     generation_id: str
     message: MessageOut
     warnings: list[str]
+
+
+class AnswersOut(BaseModel):
+    """The reply to a question that several models answered: by their places in `models`, however
+    each ended."""
+
+    session_id: int
+    answers: list[AnswerOut]

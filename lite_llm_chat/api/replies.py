@@ -166,6 +166,13 @@ class TicketOut(BaseModel):
         )
 
 
+class TicketsOut(BaseModel):
+    """Where the answers of several models will be, by their places in `models`."""
+
+    session_id: int
+    answers: list[TicketOut]
+
+
 class AskedOut(BaseModel):
     """A call that a person has to allow; `arguments` is JSON text as the model wrote it."""
 
@@ -203,7 +210,8 @@ class WaitingOut(BaseModel):
 
 
 class GenerationOut(BaseModel):
-    """One attempt at an answer. `waiting`: a person has to allow the calls in `approvals` first."""
+    """One attempt at an answer. `waiting`: a person has to allow the calls in `approvals` first.
+    `slot`: its place among the answers of the models that one question was put to."""
 
     id: str
     session_id: int
@@ -220,6 +228,7 @@ class GenerationOut(BaseModel):
     cancel_requested: bool
     waiting: bool
     approvals: list[AskedOut] = []
+    slot: int = 0
     created_at: Moment
     first_piece_at: Moment | None
     ended_at: Moment | None
@@ -250,6 +259,7 @@ class GenerationOut(BaseModel):
             cancel_requested=generation.cancel_requested,
             waiting=generation.waiting,
             approvals=[AskedOut.of(call) for call in calls],
+            slot=generation.slot,
             created_at=generation.created_at,
             first_piece_at=generation.first_piece_at,
             ended_at=generation.ended_at,
