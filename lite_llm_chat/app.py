@@ -56,6 +56,7 @@ from .providers.pool import Pool
 from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
+from .temporary import Bounds, Sources, Temporary
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
 
@@ -173,11 +174,17 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs, uploads))
-            drain = Drain(engine, eventlog, settings.drain_seconds)
+            temporary = _temporary(settings, database, (catalog, providers), toolbox)
+            temporary.draining = lambda: engine.draining
+            stack.push_async_callback(temporary.close)
+            heart = chat, approvals, lists, temporary
+            app.state.parts = _parts(settings, heart, (database, costs, uploads))
+            drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
+            stack.push_async_callback(temporary.settle)
+            _in_background(stack, temporary.watch(), "forget-temporary")
             _in_background(stack, _tidy(database, settings), "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
@@ -311,10 +318,10 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 
 def _parts(
     settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists],
+    heart: tuple[Chat, Approvals, ModelLists, Temporary],
     kept: tuple[Database, prices.Prices, Uploads],
 ) -> Parts:
-    chat, approvals, lists = heart
+    chat, approvals, lists, temporary = heart
     database, costs, uploads = kept
     return Parts(
         chat=chat,
@@ -329,7 +336,24 @@ def _parts(
         uploads=uploads,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
+        temporary=temporary,
+        lasting=database,
     )
+
+
+def _temporary(
+    settings: Settings,
+    lasting: Database,
+    who: tuple[Catalog, dict[str, Provider]],
+    toolbox: Toolbox,
+) -> Temporary:
+    sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
+    bounds = Bounds(
+        settings.max_temporary_chats,
+        settings.max_temporary_bytes,
+        timedelta(minutes=settings.temporary_minutes),
+    )
+    return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
 
 
 async def _load(local: Local) -> None:

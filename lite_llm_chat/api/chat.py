@@ -75,6 +75,7 @@ async def _answered(
 async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) -> Response:
     """Record the question and answer it. The answer goes on and is kept whether or not anybody
     reads it; `GET /generations/{id}/events` follows it from any point."""
+    parts = await (parts.beside() if asked.temporary else parts.of(asked.session_id))
     ask = Ask(
         await said_with_files(parts, [one.said() for one in asked.messages], request),
         _wish(asked, "chat", key),

@@ -92,7 +92,7 @@ async def preset_of(parts: Parts, wanted: PresetField) -> PresetVersion | None:
     ref = wanted.preset_wanted()
     if ref is None:
         return None
-    return await parts.database.read(lambda conn: presets.find(conn, ref))
+    return await parts.lasting.read(lambda conn: presets.find(conn, ref))
 
 
 @router.get("/presets", responses=responses(422, 503))

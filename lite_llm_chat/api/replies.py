@@ -23,6 +23,7 @@ from ..domain import (
     Ticket,
     ToolCall,
     Usage,
+    is_temporary,
 )
 from ..prices import Price
 
@@ -69,6 +70,7 @@ def session_fields(session: Session) -> Fields:
         "leaf_id": session.leaf_id,
         "forked_from": session.forked_from,
         **_manner(session),
+        "temporary": is_temporary(session.id),
     }
 
 
@@ -142,6 +144,7 @@ class SessionOut(BaseModel):
     system_prompt: str | None = None
     options: Fields = {}
     preset: PresetRefOut | None = None
+    temporary: bool = False
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from ..domain import Options
+from ..domain import Options, is_temporary
 from .deps import LARGEST_ID
 from .fields import ModelName, ModelPath, Name, Str, Title, Whole
 from .functions import ChosenTool, FormatIn, ToolIn
@@ -121,11 +121,14 @@ class ChatIn(AskIn, PresetField):
     session_id: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID), Whole] | None = None
     messages: Annotated[list[SaidIn], Field(min_length=1, max_length=10_000)]
     title: Title | None = Field(None, description="Of a new session")
+    temporary: StrictBool = Field(False, description="A new session that is never written")
 
     @model_validator(mode="after")
     def _begins_a_session(self) -> Self:
         if self.session_id is not None and self.preset is not None:
             raise ValueError("a preset begins a session: move one to it with PATCH /sessions/{id}")
+        if self.temporary and not (self.session_id is None or is_temporary(self.session_id)):
+            raise ValueError("temporary begins a session: this one is kept already")
         return self
 
     def unknown(self) -> list[str]:

@@ -24,6 +24,7 @@ from .asked import (
     Tool,
     Turn,
 )
+from .ids import FIRST_TEMPORARY, LAST_TEMPORARY, MARK, is_temporary
 from .kept import (
     Generation,
     Message,
@@ -70,6 +71,10 @@ from .said import (
 )
 
 __all__ = [
+    "FIRST_TEMPORARY",
+    "LAST_TEMPORARY",
+    "MARK",
+    "is_temporary",
     "Answer",
     "Approval",
     "ApprovalState",

@@ -95,12 +95,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals asking.manners catalog chat history model_lists prices"
-        " files.uploads usage store api"
+        " files.uploads temporary usage store api"
+    ),
+    "lite_llm_chat.temporary": _ours(
+        "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
+        " eventlog providers.base store tools.base"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain housekeeping tools answering asking files"
+        " engine chat api drain housekeeping temporary tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
