@@ -31,7 +31,17 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
-from .api import branches, errors, files, folders, generations, sessions, status, usage
+from .api import (
+    branches,
+    errors,
+    files,
+    folders,
+    generations,
+    presets,
+    sessions,
+    status,
+    usage,
+)
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api.deps import Parts
@@ -59,6 +69,7 @@ from .providers.pool import Pool
 from .providers.wire import Rest
 from .store.database import Database
 from .store.location import Location
+from .temporary import Bounds, Sources, Temporary
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
 
@@ -119,6 +130,7 @@ def _api() -> APIRouter:
         sessions,
         branches,
         folders,
+        presets,
         chat_routes,
         generations,
         approval_routes,
@@ -183,12 +195,17 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            heart = chat, approvals, lists, titles, trash
+            temporary = _temporary(settings, database, (catalog, providers), toolbox)
+            temporary.draining = lambda: engine.draining
+            stack.push_async_callback(temporary.close)
+            heart = chat, approvals, lists, titles, trash, temporary
             app.state.parts = _parts(settings, heart, (database, costs, uploads))
-            drain = Drain(engine, eventlog, settings.drain_seconds)
+            drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
+            stack.push_async_callback(temporary.settle)
+            _in_background(stack, temporary.watch(), "forget-temporary")
             logs = timedelta(hours=settings.event_retention_hours)
             tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
             _in_background(stack, tidying, "tidy")
@@ -343,10 +360,10 @@ def _keeping(settings: Settings) -> Keeping:
 
 def _parts(
     settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash],
+    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash, Temporary],
     kept: tuple[Database, prices.Prices, Uploads],
 ) -> Parts:
-    chat, approvals, lists, titles, trash = heart
+    chat, approvals, lists, titles, trash, temporary = heart
     database, costs, uploads = kept
     return Parts(
         chat=chat,
@@ -363,7 +380,24 @@ def _parts(
         uploads=uploads,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
+        temporary=temporary,
+        lasting=database,
     )
+
+
+def _temporary(
+    settings: Settings,
+    lasting: Database,
+    who: tuple[Catalog, dict[str, Provider]],
+    toolbox: Toolbox,
+) -> Temporary:
+    sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
+    bounds = Bounds(
+        settings.max_temporary_chats,
+        settings.max_temporary_bytes,
+        timedelta(minutes=settings.temporary_minutes),
+    )
+    return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
 
 
 async def _load(local: Local) -> None:
