@@ -19,6 +19,7 @@ from ..errors import LiteError, NotFound
 from ..store import copies as rows
 from ..store import messages, trash
 from ..store.database import Database
+from .keeping import remove_condemned
 
 READ_GROUP = 500  # messages that are read together
 WRITE_GROUP = 100  # messages that are written in one transaction …
@@ -50,6 +51,7 @@ async def copied(database: Database, source: Source, at: datetime) -> Session:
         if whole is None:
             with suppress(LiteError):
                 await database.write(lambda conn: trash.condemn(conn, [copy_id]))
+                await remove_condemned(database)
     return whole
 
 

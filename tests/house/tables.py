@@ -92,7 +92,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.answering.summaries": _ours(
         "domain errors answering.asides asking.prompts providers.base store"
     ),
-    "lite_llm_chat.history.copies": _ours("domain errors store"),
+    "lite_llm_chat.history.copies": _ours("domain errors history.keeping store"),
     "lite_llm_chat.history.leaves": _ours("domain errors asking.turns store"),
     "lite_llm_chat.provider_states": _ours("answering.rest catalog providers.base"),
     "lite_llm_chat.chat": _ours(
