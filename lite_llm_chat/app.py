@@ -31,6 +31,7 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
+from .api import backups as backup_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, files, generations, sessions, status, usage
@@ -38,6 +39,7 @@ from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .asking import fallbacks
+from .backups import Backups, Places
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
@@ -120,6 +122,7 @@ def _api() -> APIRouter:
         approval_routes,
         usage,
         files,
+        backup_routes,
     ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
@@ -171,13 +174,18 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs, uploads))
+            places = Places(location.path, Path(settings.upload_dir), Path(settings.backup_dir))
+            backups = Backups(places, settings.backup_keep, stamps.now)
+            stack.push_async_callback(backups.close)
+            kept = database, costs, uploads, backups
+            app.state.parts = _parts(settings, (chat, approvals, lists), kept)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
             _in_background(stack, _tidy(database, settings), "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
+            backups.keep_time(timedelta(hours=settings.backup_every_hours))
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
@@ -310,10 +318,10 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 def _parts(
     settings: Settings,
     heart: tuple[Chat, Approvals, ModelLists],
-    kept: tuple[Database, prices.Prices, Uploads],
+    kept: tuple[Database, prices.Prices, Uploads, Backups],
 ) -> Parts:
     chat, approvals, lists = heart
-    database, costs, uploads = kept
+    database, costs, uploads, backups = kept
     return Parts(
         chat=chat,
         approvals=approvals,
@@ -325,6 +333,7 @@ def _parts(
         api_prefix=settings.api_prefix,
         keep_alive_s=settings.keep_alive_seconds,
         uploads=uploads,
+        backups=backups,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
     )

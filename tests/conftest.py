@@ -228,6 +228,7 @@ def settings(
         deepseek_base_url=upstream.url,
         database_url=f"sqlite:///{tmp_path}/chat.db",
         upload_dir=str(tmp_path / "uploads"),
+        backup_dir=str(tmp_path / "backups"),
         local_model="off",
         flush_ms=5,
         drain_seconds=0.2,

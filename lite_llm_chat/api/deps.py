@@ -17,6 +17,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel
 
 from ..answering.approvals import Approvals
+from ..backups import Backups
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
@@ -42,6 +43,7 @@ class Parts:
     api_prefix: str
     keep_alive_s: float
     uploads: Uploads
+    backups: Backups
     max_body_bytes: int
     now: Callable[[], datetime]
 

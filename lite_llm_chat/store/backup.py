@@ -32,6 +32,8 @@ SYNC_BYTES = 8 * 1024 * 1024
 LASTING = ("", "-wal")  # the parts of a database that hold something
 FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
+PLAIN = "0001"  # what migrate.py stamps a file of the plain two tables with
+
 Tell = Callable[[int], None]
 GoOn = Callable[[], bool]
 Why = Literal["full", "damaged", "place", "stopped", "other"]
@@ -67,7 +69,7 @@ def back_up(
         size = _copy(source, aside, _gently(aside, tell, go_on))
         _finish(aside, go_on)
         aside.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     return size
 
 
@@ -77,10 +79,9 @@ def snapshot(source: Path, target: Path) -> None:
     BackupError."""
     with _aside(target) as aside:
         _copy(source, aside, None)
-        _require_sound(aside, orphans=True)
-        _sync(aside)
+        _finish(aside, orphans=True)
         aside.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def restore(backup: Path, location: Location, at: datetime) -> Path | None:
@@ -88,7 +89,7 @@ def restore(backup: Path, location: Location, at: datetime) -> Path | None:
     No server may use the file. Raises BackupError."""
     if backup.exists() and location.path.exists() and backup.samefile(location.path):
         raise BackupError(f"{backup} is the database itself: name a backup of it")
-    _require_ours(backup)
+    plain = _require_ours(backup)
     location.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = Lock(location)
     try:
@@ -98,10 +99,10 @@ def restore(backup: Path, location: Location, at: datetime) -> Path | None:
     try:
         with _aside(location.path) as fresh:
             _copy(backup, fresh, None)
-            _finish(fresh)
+            _finish(fresh, orphans=plain)
             kept = _keep_old(location.path, at)
             fresh.replace(location.path)
-        _sync(location.path.parent)
+        sync(location.path.parent)
     finally:
         lock.release()
     return kept
@@ -119,13 +120,7 @@ def _aside(target: Path) -> Iterator[Path]:
         os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield aside
     except OSError as cause:
-        if cause.errno in (ENOSPC, EDQUOT):
-            raise _no_space(target) from cause
-        raise BackupError(
-            f"{target} cannot be written ({cause.strerror}): check its folder, the rights to it"
-            " and its free space",
-            "place",
-        ) from cause
+        raise of_system(target, cause) from cause
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -143,13 +138,13 @@ def _copy(source: Path, target: Path, step: Callable[[], int] | None) -> int:
     return target.stat().st_size
 
 
-def _finish(copy: Path, go_on: GoOn = lambda: True) -> None:
+def _finish(copy: Path, go_on: GoOn = lambda: True, *, orphans: bool = False) -> None:
     """Check a copy and sync it."""
     try:
-        _require_sound(copy, go_on)
+        _require_sound(copy, go_on, orphans=orphans)
     except sqlite3.Error as cause:
         raise _error(copy, copy, cause) from cause
-    _sync(copy)
+    sync(copy)
 
 
 def _reader(source: Path) -> sqlite3.Connection:
@@ -169,7 +164,7 @@ def _gently(target: Path, tell: Tell, go_on: GoOn) -> Callable[[], int]:
         time.sleep(REST_S)
         size = target.stat().st_size
         if size - synced >= SYNC_BYTES:
-            _sync(target)
+            sync(target)
             synced = size
             tell(size)
         return 0 if go_on() else 1
@@ -177,7 +172,7 @@ def _gently(target: Path, tell: Tell, go_on: GoOn) -> Callable[[], int]:
     return step
 
 
-def _sync(place: Path) -> None:
+def sync(place: Path) -> None:
     handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -201,18 +196,32 @@ def _require_sound(path: Path, go_on: GoOn = lambda: True, *, orphans: bool = Fa
         )
 
 
-def _require_ours(backup: Path) -> None:
-    """Raises BackupError if a file is no sound database of this server or of an earlier one."""
+def _require_ours(backup: Path) -> bool:
+    """Raises BackupError if a file is no sound database of this server or of an earlier one.
+    Whether it has the plain two tables, in which rows without their parents are expected."""
     try:
-        _require_sound(backup)
         with closing(_reader(backup)) as file:
-            revision = file.execute("SELECT version_num FROM alembic_version").fetchone()
+            revision = revision_in(file)
+        _require_sound(backup, orphans=revision == PLAIN)
     except sqlite3.Error as cause:
         raise BackupError(
             f"{backup} is not a backup of this server's database ({cause}): name another file"
         ) from cause
-    if revision is None or revision[0] > REVISION:
+    if revision > REVISION:
         raise BackupError(f"{backup} was made by a newer version: update this server first")
+    return revision == PLAIN
+
+
+def revision_in(file: sqlite3.Connection) -> str:
+    """Which version of this server a database was written by; PLAIN if it has the plain two tables.
+    Raises sqlite3.Error for anything else."""
+    names = {row[0] for row in file.execute("SELECT name FROM sqlite_master")}
+    if "alembic_version" not in names and {"chat_sessions", "chat_messages"} <= names:
+        return PLAIN
+    found = file.execute("SELECT version_num FROM alembic_version").fetchone()
+    if found is None:
+        raise sqlite3.DatabaseError("it does not say which version it is of")
+    return str(found[0])
 
 
 def _error(source: Path, target: Path, cause: sqlite3.Error) -> BackupError:
@@ -228,6 +237,17 @@ def _error(source: Path, target: Path, cause: sqlite3.Error) -> BackupError:
         )
     return BackupError(
         f"the database {source} cannot be copied ({cause}): check the disks and the rights"
+    )
+
+
+def of_system(target: Path, cause: OSError) -> BackupError:
+    """What is wrong and the mend, where a file could not be written."""
+    if cause.errno in (ENOSPC, EDQUOT):
+        return _no_space(target)
+    return BackupError(
+        f"{target} cannot be written ({cause.strerror}): check its folder, the rights to it"
+        " and its free space",
+        "place",
     )
 
 
