@@ -39,7 +39,7 @@ from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .asking import fallbacks
-from .backups import Backups, Places
+from .backups import Backups
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
@@ -56,6 +56,7 @@ from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
 from .providers.wire import Rest
+from .store.backup_whole import Sources
 from .store.database import Database
 from .store.location import Location
 from .tools.base import NoTools, Toolbox
@@ -174,8 +175,9 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            places = Places(location.path, Path(settings.upload_dir), Path(settings.backup_dir))
-            backups = Backups(places, settings.backup_keep, stamps.now)
+            sources = Sources(location.path, Path(settings.upload_dir))
+            folder = Path(settings.backup_dir)
+            backups = Backups(sources, folder, settings.backup_keep, stamps.now)
             stack.push_async_callback(backups.close)
             kept = database, costs, uploads, backups
             app.state.parts = _parts(settings, (chat, approvals, lists), kept)

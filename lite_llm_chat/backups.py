@@ -20,14 +20,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from .errors import Conflict, LiteError, NotFound, StartupError, Unavailable
 from .store import backup_folder
-from .store.backup import BackupError, Why, back_up, of_system
-from .store.backup_files import FILES, digests, gather, sweep, uploaded
+from .store.backup import BackupError, Why, of_system
+from .store.backup_files import FILES, sweep
 from .store.backup_folder import Backup
 from .store.backup_tar import Tar
+from .store.backup_whole import Sources, back_up_whole
 
 MadeHere = Literal["manual", "scheduled"]
 LOOK_S = 600.0  # how often the clock is looked at: it may be set, and machines sleep
@@ -43,14 +44,6 @@ _SENTENCES: dict[Why, str] = {
 }
 
 log = logging.getLogger("lite_llm_chat.backups")
-
-
-class Places(NamedTuple):
-    """Where things are: the database, the uploaded files, the backups."""
-
-    database: Path
-    uploads: Path
-    folder: Path
 
 
 @dataclass(slots=True)
@@ -75,13 +68,16 @@ class Backups:
     """Makes backups, lists them, gives and takes them away. Raises StartupError if the places are
     not apart."""
 
-    def __init__(self, places: Places, keep: int, now: Callable[[], datetime]) -> None:
-        if (places.folder / FILES).resolve() == places.uploads.resolve():
+    def __init__(
+        self, sources: Sources, folder: Path, keep: int, now: Callable[[], datetime]
+    ) -> None:
+        if (folder / FILES).resolve() == sources.uploads.resolve():
             raise StartupError(
                 "UPLOAD_DIR is the folder in which backups keep their files: choose another"
                 " BACKUP_DIR"
             )
-        self._places = places
+        self._sources = sources
+        self._folder = folder
         self._keep = keep
         self._now = now
         self._changing = asyncio.Lock()  # what is swept must not be gathered meanwhile
@@ -162,7 +158,7 @@ class Backups:
 
     def _listed(self) -> list[Backup]:
         try:
-            return backup_folder.listed(self._places.folder, self._places.database)
+            return backup_folder.listed(self._folder, self._sources.database)
         except OSError as cause:
             raise Unavailable(
                 f"the folder of backups cannot be read ({cause.strerror}): check BACKUP_DIR",
@@ -179,8 +175,8 @@ class Backups:
 
     def _forget(self, name: str) -> None:
         self._find(name).path.unlink(missing_ok=True)
-        if self._places.folder.is_dir():
-            sweep(self._places.folder)
+        if self._folder.is_dir():
+            sweep(self._folder)
 
     def _due(self, every: timedelta) -> datetime:
         made = [one.created_at for one in self._listed() if one.kind == "scheduled"]
@@ -205,37 +201,25 @@ class Backups:
         return made
 
     def _made(self, running: Running) -> Backup:
-        folder = self._places.folder
+        folder = self._folder
+
+        def tell(size_bytes: int) -> None:
+            running.size_bytes = size_bytes
+
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for part in backup_folder.left_over(folder):
                 part.unlink(missing_ok=True)
             target = backup_folder.fresh(folder, running.kind, running.started_at)
             try:
-                self._fill(target, running)
-            except (BackupError, OSError, sqlite3.Error):
-                target.unlink(missing_ok=True)  # without its files it is not whole
+                back_up_whole(self._sources, target, tell=tell, go_on=self._go_on)
+            except BackupError:
                 sweep(folder)
                 raise
             self._make_room(folder)
         except OSError as cause:
             raise of_system(folder, cause) from cause
-        except sqlite3.Error as cause:
-            raise BackupError(f"a backup cannot be read ({cause})") from cause
         return self._find(target.name)
-
-    def _fill(self, target: Path, running: Running) -> None:
-        uploads, pool = self._places.uploads, target.parent / FILES
-
-        def tell(size_bytes: int) -> None:
-            running.size_bytes = size_bytes
-
-        # Before the copy, so that what is deleted while it is made is there; and after it.
-        gather(uploaded(uploads), uploads, pool, self._go_on)
-        back_up(self._places.database, target, tell=tell, go_on=self._go_on)
-        gather(digests(target), uploads, pool, self._go_on)
-        if self._stopping:
-            raise BackupError("the server stops", "stopped")
 
     def _go_on(self) -> bool:
         return not self._stopping

@@ -230,7 +230,7 @@ def _error(source: Path, target: Path, cause: sqlite3.Error) -> BackupError:
     if name in FULL:
         return _no_space(target.with_suffix(""))  # without ".part"
     if name == "SQLITE_INTERRUPT":
-        return BackupError(f"the copy of {source} was stopped: try again", "stopped")
+        return stopped(source)
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         return BackupError(
             f"the database {source} is damaged ({cause}): restore an earlier backup", "damaged"
@@ -249,6 +249,11 @@ def of_system(target: Path, cause: OSError) -> BackupError:
         " and its free space",
         "place",
     )
+
+
+def stopped(source: Path) -> BackupError:
+    """The copy was told to end."""
+    return BackupError(f"the copy of {source} was stopped: try again", "stopped")
 
 
 def _no_space(target: Path) -> BackupError:

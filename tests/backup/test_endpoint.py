@@ -23,9 +23,10 @@ import pytest
 
 from lite_llm_chat import stamps
 from lite_llm_chat.api import backups as routes
-from lite_llm_chat.backups import Backups, Places
+from lite_llm_chat.backups import Backups
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.store import backup
+from lite_llm_chat.store.backup_whole import Sources
 from lite_llm_chat.store.tables import REVISION
 from standins.behaviours import Stall
 from standins.deepseek import DeepSeekStandIn
@@ -375,6 +376,6 @@ async def test_an_old_one_stays_until_a_newer_good_one_is_there(
 
 
 def test_uploads_are_never_in_the_folder_that_is_swept(tmp_path: Path) -> None:
-    places = Places(tmp_path / "chat.db", tmp_path / "backups" / "files", tmp_path / "backups")
+    sources = Sources(tmp_path / "chat.db", tmp_path / "backups" / "files")
     with pytest.raises(StartupError, match="choose another BACKUP_DIR"):
-        Backups(places, 7, stamps.now)
+        Backups(sources, tmp_path / "backups", 7, stamps.now)
