@@ -163,6 +163,7 @@ class _Lifespan:
             uploads = Uploads(
                 database, Path(settings.upload_dir), settings.max_upload_bytes, stamps.now
             )
+            await uploads.sweep()
             engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)

@@ -40,6 +40,7 @@ BEYOND_SHAPE = {
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 ACROSS_FIELDS = (
     "Value error, it is empty: there is nothing to answer",
+    "Value error, an input_image has an image_url or a file_id",
     "Value error, tool_choice names",
     "Value error, two tools have the same name",
 )

@@ -41,4 +41,4 @@ async def test_a_form_beside_tools_of_this_server_is_asked_for_in_a_way_that_cou
     assert len(order["tools"][0]["functionDeclarations"]) == len(box.words)
     assert ("responseMimeType" in order.get("generationConfig", {})) is not in_words
     assert ("Answer with one JSON object" in json.dumps(order)) is in_words
-    assert (status, said["content"], said["warnings"]) == (200, '{"a": 1}', [])
+    assert (status, said["message"]["content"], said["warnings"]) == (200, '{"a": 1}', [])
