@@ -150,9 +150,13 @@ class Backups:
         return await asyncio.to_thread(pack)
 
     async def forget(self, name: str) -> None:
-        """Delete one, and the files that only it refers to. Raises NotFound `backup_not_found`."""
-        async with self._changing:
-            await asyncio.to_thread(self._forget, name)
+        """Delete one, and the files that only it refers to; the next one sweeps them if it is being
+        made. Raises NotFound `backup_not_found`, Unavailable `backups_unreadable`."""
+        found = await asyncio.to_thread(self._find, name)
+        await asyncio.to_thread(found.path.unlink, missing_ok=True)
+        if self.running is None:
+            async with self._changing:
+                await asyncio.to_thread(self._sweep)
 
     # ── in a thread ───────────────────────────────────────────────────────────────────────────
 
@@ -173,14 +177,14 @@ class Backups:
             "there is no such backup: GET /backups lists those there are", code="backup_not_found"
         )
 
-    def _forget(self, name: str) -> None:
-        self._find(name).path.unlink(missing_ok=True)
+    def _sweep(self) -> None:
         if self._folder.is_dir():
             sweep(self._folder)
 
     def _due(self, every: timedelta) -> datetime:
+        now = self._now()  # what a wrong clock has dated into the future counts for nothing
         made = [one.created_at for one in self._listed() if one.kind == "scheduled"]
-        return max(made) + every if made else self._now()
+        return max((at for at in made if at <= now), default=now - every) + every
 
     async def _make(self, running: Running) -> Backup | Trouble:
         try:

@@ -21,12 +21,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from lite_llm_chat import stamps
+from lite_llm_chat import backups, stamps
 from lite_llm_chat.api import backups as routes
 from lite_llm_chat.backups import Backups
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.store import backup
-from lite_llm_chat.store.backup_whole import Sources
+from lite_llm_chat.store.backup_whole import Sources, back_up_whole
 from lite_llm_chat.store.tables import REVISION
 from standins.behaviours import Stall
 from standins.deepseek import DeepSeekStandIn
@@ -348,6 +348,41 @@ async def test_one_that_failed_by_the_clock_is_shown_and_takes_no_good_one_away(
     assert error["kind"] == "scheduled"
     assert "check BACKUP_DIR" in error["detail"]
     assert inside(folder) == ["files", *before]
+
+
+async def test_one_that_a_wrong_clock_dated_does_not_hold_up_the_next(
+    product: Product, folder: Path
+) -> None:
+    one = await made(product)
+    await product.stop()
+    (folder / one["name"]).rename(folder / f"scheduled-{ago(-48):%Y%m%dT%H%M%SZ}.db")
+    product.settings.backup_every_hours = 1
+    await product.start()
+    await until(product, lambda found: len(found["backups"]) == 2)
+
+
+async def test_one_can_be_deleted_while_another_is_made(
+    product: Product, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = await upload(product, b"what was uploaded")
+    one = await made(product)
+    await product.call("DELETE", f"/files/{file_id}")
+    held = asyncio.Event()
+    loop, copy = asyncio.get_running_loop(), back_up_whole
+
+    def hold(*args: Any, **named: Any) -> Any:
+        asyncio.run_coroutine_threadsafe(held.wait(), loop).result()
+        return copy(*args, **named)
+
+    monkeypatch.setattr(backups, "back_up_whole", hold)
+    monkeypatch.setattr(routes, "PATIENCE_S", 0)
+    assert (await product.call("POST", "/backups"))[0] == 202
+    assert (await product.call("DELETE", f"/backups/{one['name']}"))[0] == 204
+    assert (folder / "files" / file_id).exists(), "nothing is swept meanwhile"
+    held.set()
+    found = await until(product, lambda found: not found["running"])
+    assert len(found["backups"]) == 1
+    assert not (folder / "files" / file_id).exists()
 
 
 async def test_an_old_one_stays_until_a_newer_good_one_is_there(
