@@ -8,17 +8,13 @@ from __future__ import annotations
 import asyncio
 import io
 import resource
-import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from lite_llm_chat import backups, stamps
@@ -30,88 +26,10 @@ from lite_llm_chat.store.backup_whole import Sources, back_up_whole
 from lite_llm_chat.store.tables import REVISION
 from standins.behaviours import Stall
 from standins.deepseek import DeepSeekStandIn
-from tests.api.conftest import Launch
 from tests.conftest import Product
 from tests.durability import oracle
 
-pytest_plugins = ("tests.api.conftest",)
-
-Json = dict[str, Any]
-
-
-async def made(product: Product) -> Json:
-    """One more backup."""
-    status, body = await product.call("POST", "/backups")
-    assert status == 201, body
-    found: Json = body
-    return found
-
-
-async def listed(product: Product) -> Json:
-    status, body = await product.call("GET", "/backups")
-    assert status == 200, body
-    found: Json = body
-    return found
-
-
-def names_of(found: Json) -> list[str]:
-    return [one["name"] for one in found["backups"]]
-
-
-async def names(product: Product) -> list[str]:
-    return names_of(await listed(product))
-
-
-async def upload(product: Product, what: bytes) -> str:
-    """The id of an uploaded file."""
-    form = aiohttp.FormData()
-    form.add_field("file", what, filename="notes.txt")
-    assert product._session is not None
-    async with product._session.post("/api/v1/upload", data=form) as response:
-        assert response.status == 200
-        return str((await response.json())["id"])
-
-
-async def fetched(product: Product, name: str) -> bytes:
-    async with product.request("GET", f"/backups/{name}") as response:
-        assert response.status == 200, await response.text()
-        assert response.content_type == "application/x-tar"
-        return await response.read()  # type: ignore[no-any-return]
-
-
-def ids(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as file:
-        return [row[0] for row in file.execute("SELECT id FROM generations")]
-
-
-def inside(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-
-
-def ago(hours: int) -> datetime:
-    return stamps.now() - timedelta(hours=hours)
-
-
-def modes(*paths: Path) -> list[int]:
-    return [path.stat().st_mode & 0o777 for path in paths]
-
-
-async def until(product: Product, wanted: Callable[[Json], object]) -> Json:
-    """What is listed, once it is as it should be."""
-    while not wanted(found := await listed(product)):  # noqa: ASYNC110 - it is asked over HTTP
-        await asyncio.sleep(0.005)
-    return found
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "backups"
-
+from .served import fetched, ids, inside, listed, made, modes, names, put, until, upload
 
 # ── made ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -297,70 +215,6 @@ async def test_a_link_is_no_backup(product: Product, folder: Path, tmp_path: Pat
     assert await names(product) == []
 
 
-# ── by the clock ──────────────────────────────────────────────────────────────────────────────
-
-
-async def until_made(product: Product, count: int) -> None:
-    """Wait until as many were made that are not there now."""
-    seen: set[str] = set()
-
-    def wanted(found: Json) -> bool:
-        seen.update(one["name"] for one in found["backups"])
-        return len(seen) >= count
-
-    await until(product, wanted)
-
-
-async def test_backups_by_the_clock_are_made_and_the_oldest_go(launch: Launch) -> None:
-    often = await launch(backup_every_hours=1e-9, backup_keep=2)
-    by_hand = await made_between(often)
-    await until_made(often, 6)
-    await often.stop()
-    often.settings.backup_every_hours = 0
-    await often.start()
-    found = (await listed(often))["backups"]
-    assert [one["kind"] for one in found].count("scheduled") == 2
-    assert by_hand in [one["name"] for one in found]
-    assert all(one["verified"] for one in found)
-
-
-async def made_between(product: Product) -> str:
-    """One by hand, between those by the clock."""
-    while True:
-        status, body = await product.call("POST", "/backups")
-        if status == 201:
-            return str(body["name"])
-        assert (status, body["code"]) == (409, "backup_running")
-
-
-async def test_one_that_failed_by_the_clock_is_shown_and_takes_no_good_one_away(
-    launch: Launch, folder: Path
-) -> None:
-    product = await launch(backup_every_hours=1e-9, backup_keep=1)
-    await until_made(product, 1)
-    await product.stop()
-    await asyncio.to_thread(shutil.rmtree, folder / "files")
-    before = inside(folder)
-    assert len(before) == 1
-    put(folder / "files", "no folder")
-    await product.start()
-    error = (await until(product, lambda found: found["last_error"]))["last_error"]
-    assert error["kind"] == "scheduled"
-    assert "check BACKUP_DIR" in error["detail"]
-    assert inside(folder) == ["files", *before]
-
-
-async def test_one_that_a_wrong_clock_dated_does_not_hold_up_the_next(
-    product: Product, folder: Path
-) -> None:
-    one = await made(product)
-    await product.stop()
-    (folder / one["name"]).rename(folder / f"scheduled-{ago(-48):%Y%m%dT%H%M%SZ}.db")
-    product.settings.backup_every_hours = 1
-    await product.start()
-    await until(product, lambda found: len(found["backups"]) == 2)
-
-
 async def test_one_can_be_deleted_while_another_is_made(
     product: Product, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,31 +237,6 @@ async def test_one_can_be_deleted_while_another_is_made(
     found = await until(product, lambda found: not found["running"])
     assert len(found["backups"]) == 1
     assert not (folder / "files" / file_id).exists()
-
-
-async def test_an_old_one_stays_until_a_newer_good_one_is_there(
-    launch: Launch, folder: Path
-) -> None:
-    product = await launch(backup_keep=1)
-    good = await made(product)
-    await product.stop()
-    old, bad = (f"scheduled-{ago(hours):%Y%m%dT%H%M%SZ}.db" for hours in (3, 2))
-    (folder / good["name"]).rename(folder / old)
-    (folder / bad).write_bytes((folder / old).read_bytes()[:9000])
-    await product.start()
-    assert [(one["name"], one["verified"]) for one in (await listed(product))["backups"]] == [
-        (bad, False),
-        (old, True),
-    ]
-    await made(product)
-    assert {old, bad} <= set(await names(product))
-    product.settings.backup_every_hours = 8760
-    await product.restart()
-    assert {old, bad} <= set(await names(product)), "the newest one is not old enough"
-    product.settings.backup_every_hours = 1
-    await product.restart()
-    found = await until(product, lambda found: not {old, bad} & {*names_of(found)})
-    assert sorted(one["kind"] for one in found["backups"]) == ["manual", "scheduled"]
 
 
 def test_uploads_are_never_in_the_folder_that_is_swept(tmp_path: Path) -> None:
