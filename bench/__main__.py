@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some five minutes.
+"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some ten minutes.
 
 `--quick` measures for seconds and writes nothing: it shows that the bench works, no more.
 """
@@ -16,7 +16,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alone, crowd, long_session, machine, pages, relay, start, sums
+from . import alone, crowd, dialects, long_session, machine, pages, relay, start, sums
 from .client import Failed
 from .load import Order, Place, as_vendor, through_product
 from .long_session import Opened
@@ -44,6 +44,7 @@ class Plan:
     fast: Order
     short: Order
     unpaced: Order
+    dialects: Order
     crowd: Order
 
 
@@ -61,6 +62,7 @@ WHOLE = Plan(
     fast=Order(200, 800, 100),
     short=Order(200, 200, 50, chars=SHORT_CHARS),
     unpaced=Order(20, 4000, 0),
+    dialects=Order(200, 400, 50),
     crowd=Order(1000, 160, 20, within_s=0.5, fresh=True),
 )
 QUICK = Plan(
@@ -75,6 +77,7 @@ QUICK = Plan(
     fast=Order(20, 200, 100),
     short=Order(20, 50, 50, chars=SHORT_CHARS),
     unpaced=Order(4, 500, 0),
+    dialects=Order(20, 150, 50),
     crowd=Order(50, 80, 20, within_s=0.5, fresh=True),
 )
 
@@ -114,6 +117,9 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
         await taken.add("accepting", alone.accepting(server, folder, plan.accepts))
         await streaming(taken, sides, plan)
         servers.stop(server)
+        await taken.add(
+            "dialects", dialects.speaking(servers, sides.place, plan.dialects, plan.rounds)
+        )
         await taken.add(
             "a crowd that arrives", crowd.arriving(servers, sides.place, plan.crowd, plan.rounds)
         )

@@ -123,6 +123,12 @@ class Cost:
         return between(self.readings, self.all_begun_at + 1, first_end)
 
     @property
+    def running_us(self) -> float:
+        """CPU of the server for one token while all were there."""
+        share = self.running
+        return share.server_s / (share.wall_s * self.order.rate * self.order.streams) * 1e6
+
+    @property
     def running_mb(self) -> float:
         """The server's memory a second after the last stream has begun."""
         return at(self.readings, self.all_begun_at + 1).rss_mb
@@ -140,28 +146,31 @@ class Target:
     server: Server
     path: str
     dialect: Dialect
-    ours: bool
+    provider: str = ""  # of whom the product asks; "": the vendor itself is asked
+    model: str = "deepseek-chat"
 
     def request(self, text: str) -> bytes:
         """The bytes of a streaming question with that text."""
         body: dict[str, object] = {
-            "model": "deepseek-chat",
+            "model": self.model,
             "messages": [{"role": "user", "content": text}],
             "stream": True,
         }
-        if self.ours:
-            body |= {"provider": "deepseek", "title": "bench"}
+        if self.provider:
+            body |= {"provider": self.provider, "title": "bench"}
         return post(self.path, body)
 
 
-def through_product(server: Server) -> Target:
+def through_product(
+    server: Server, provider: str = "deepseek", model: str = "deepseek-chat"
+) -> Target:
     """The product's own chat route."""
-    return Target(server, "/api/v1/chat", products, ours=True)
+    return Target(server, "/api/v1/chat", products, provider, model)
 
 
 def as_vendor(server: Server) -> Target:
     """The vendor's route: the upstream itself, or nginx in front of it."""
-    return Target(server, "/chat/completions", vendors, ours=False)
+    return Target(server, "/chat/completions", vendors)
 
 
 async def ask(connection: Connection, target: Target, text: str, count: int) -> Tokens:

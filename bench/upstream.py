@@ -1,10 +1,11 @@
-"""A cheap DeepSeek for measuring: it streams as many tokens as it is asked for, at the asked rate.
+"""A cheap vendor for measuring: it streams as many tokens as it is asked for, at the asked rate.
 
     "… count=500 rate=50 chars=21" in the question ─▶ 500 chunks, each its own write, one every
     20 ms; each chunk's text is one record: its number and the microsecond at which it was
     sent, or, of 4 characters, the number alone
 
-Rate 0 means: as fast as the connection takes it. It answers nothing else and checks nothing: the
+Rate 0 means: as fast as the connection takes it. The path says whose dialect it is
+(shapes.py); DeepSeek's, where it says nothing. It answers nothing else and checks nothing: the
 stand-in under standins/ is the one that behaves like the vendor; this one must cost little, since
 it shares a core with the load client. `python -m bench.upstream PORT` serves until it is ended.
 """
@@ -17,28 +18,13 @@ import sys
 import time
 from heapq import heappop, heappush, heapreplace
 
+from .shapes import ALIKE, shape_at
+
 RECORD_CHARS = 21
 SHORT_CHARS = 4
 ORDER = re.compile(rb"count=(\d+) rate=(\d+)(?: chars=(\d+))?")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 BURST = 64  # tokens of one write at rate 0
-
-HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-    b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
-EVENT = (
-    b'data: {"id":"bench-0001","object":"chat.completion.chunk","created":1767225600,'
-    b'"model":"deepseek-flash","system_fingerprint":"fp_bench","choices":[{"index":0,'
-    b'"delta":{"content":"%s"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
-)
-LAST = (
-    b'data: {"id":"bench-0001","object":"chat.completion.chunk","created":1767225600,'
-    b'"model":"deepseek-flash","system_fingerprint":"fp_bench","choices":[{"index":0,'
-    b'"delta":{"content":""},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,'
-    b'"completion_tokens":%d,"total_tokens":%d,"prompt_cache_hit_tokens":0,'
-    b'"prompt_cache_miss_tokens":9}}\n\ndata: [DONE]\n\n'
-)
 
 
 def record(number: int, chars: int) -> bytes:
@@ -96,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._sent = self._count = self._rate = 0
         self._chars = RECORD_CHARS
+        self._shape = ALIKE
         self._begun = 0.0
         self._paused = False
         self._transport: asyncio.Transport
@@ -116,7 +103,10 @@ class Connection(asyncio.Protocol):
         self._count, self._rate, self._chars = int(count), int(rate), int(chars or RECORD_CHARS)
         self._sent = 0
         self._begun = self._loop.time()
-        self._transport.write(HEAD)
+        self._shape = shape_at(head.split(b" ", 2)[1])
+        self._transport.write(self._shape.head)
+        if self._shape.first:
+            self._transport.write(chunk(self._shape.first))
         if self._rate:
             self._pacer.add(self._begun, self)
         else:
@@ -146,11 +136,12 @@ class Connection(asyncio.Protocol):
 
     def _send(self, more: int) -> None:
         numbers = range(self._sent, self._sent + more)
-        events = (EVENT % record(number, self._chars) for number in numbers)
+        event, chars = self._shape.event, self._chars
+        events = (event(record(number, chars), number) for number in numbers)
         self._transport.write(b"".join(map(chunk, events)))
         self._sent += more
         if self._sent == self._count:
-            self._transport.write(chunk(LAST % (self._count, self._count + 9)) + b"0\r\n\r\n")
+            self._transport.write(chunk(self._shape.last(self._count)) + b"0\r\n\r\n")
 
 
 async def serve(port: int) -> None:

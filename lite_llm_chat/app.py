@@ -31,6 +31,7 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
+from .api import backups as backup_routes
 from .api import (
     branches,
     errors,
@@ -48,6 +49,7 @@ from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .asking import fallbacks
+from .backups import Backups
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
@@ -67,6 +69,7 @@ from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
 from .providers.wire import Rest
+from .store import backup_whole
 from .store.database import Database
 from .store.location import Location
 from .temporary import Bounds, Sources, Temporary
@@ -136,6 +139,7 @@ def _api() -> APIRouter:
         approval_routes,
         usage,
         files,
+        backup_routes,
     ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
@@ -175,6 +179,7 @@ class _Lifespan:
             uploads = Uploads(
                 database, Path(settings.upload_dir), settings.max_upload_bytes, stamps.now
             )
+            await uploads.sweep()
             engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
@@ -198,8 +203,12 @@ class _Lifespan:
             temporary = _temporary(settings, database, (catalog, providers), toolbox)
             temporary.draining = lambda: engine.draining
             stack.push_async_callback(temporary.close)
+            kept_in = backup_whole.Sources(location.path, Path(settings.upload_dir))
+            folder = Path(settings.backup_dir)
+            backups = Backups(kept_in, folder, settings.backup_keep, stamps.now)
+            stack.push_async_callback(backups.close)
             heart = chat, approvals, lists, titles, trash, temporary
-            app.state.parts = _parts(settings, heart, (database, costs, uploads))
+            app.state.parts = _parts(settings, heart, (database, costs, uploads, backups))
             drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -210,6 +219,7 @@ class _Lifespan:
             tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
             _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
+            backups.keep_time(timedelta(hours=settings.backup_every_hours))
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
@@ -361,10 +371,10 @@ def _keeping(settings: Settings) -> Keeping:
 def _parts(
     settings: Settings,
     heart: tuple[Chat, Approvals, ModelLists, Titles, Trash, Temporary],
-    kept: tuple[Database, prices.Prices, Uploads],
+    kept: tuple[Database, prices.Prices, Uploads, Backups],
 ) -> Parts:
     chat, approvals, lists, titles, trash, temporary = heart
-    database, costs, uploads = kept
+    database, costs, uploads, backups = kept
     return Parts(
         chat=chat,
         titles=titles,
@@ -378,6 +388,7 @@ def _parts(
         api_prefix=settings.api_prefix,
         keep_alive_s=settings.keep_alive_seconds,
         uploads=uploads,
+        backups=backups,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
         temporary=temporary,

@@ -1,8 +1,8 @@
 """The command `lite-llm-chat`: `serve` listens and says what answers.
 
 serve ───▶ bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
-backup ──▶ a checked copy of the database, also while it is served
-restore ─▶ a backup in the place of the database, the old file kept
+backup ──▶ a checked copy of the database, also while it is served, with its files if wished
+restore ─▶ a backup in the place of the database, the old file kept, missing files put back
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ import uvicorn
 from .app import Answering, create_app, who_answers
 from .config import Settings, load_settings
 from .errors import StartupError
-from .store.backup import BackupError, back_up, restore
+from .store.backup import BackupError, back_up
+from .store.backup_files import FILES
+from .store.backup_folder import Backup, listed
+from .store.backup_whole import Sources, back_up_whole, restore_whole
 from .store.location import Location
 from .web import Connection
 
@@ -44,9 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings()
         match wanted.command:
             case "backup":
-                return _back_up(settings, wanted.file, replace=wanted.replace)
+                return _back_up(settings, wanted)
             case "restore":
-                return _restore(settings, wanted.file)
+                return _restore(settings, wanted)
             case _:
                 return serve(settings)
     except BackupError as error:
@@ -64,45 +67,110 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="start the server (the default)")
-    backup = commands.add_parser(
-        "backup",
-        help="copy the database, also while the server runs",
-        description="Copy the database of DATABASE_URL, also while the server runs.",
-        epilog="example: lite-llm-chat backup /var/backups/chat.db",
+    _backup_arguments(
+        commands.add_parser("backup", help="copy the database, also while the server runs")
     )
-    backup.add_argument("file", type=Path, help="where the copy goes")
-    backup.add_argument("--replace", action="store_true", help="the file may exist")
-    restore_ = commands.add_parser(
-        "restore",
-        help="put a backup in the place of the database; stop the server first",
-        description="Put a backup in the place of the database of DATABASE_URL. The old file is"
-        " kept beside it under a dated name. Stop the server first.",
-        epilog="example: lite-llm-chat restore /var/backups/chat.db",
+    _restore_arguments(
+        commands.add_parser(
+            "restore", help="put a backup in the place of the database; stop the server first"
+        )
     )
-    restore_.add_argument("file", type=Path, help="the backup")
     return parser
 
 
-def _back_up(settings: Settings, target: Path, *, replace: bool) -> int:
+# ── backup ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _backup_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the copy goes."""
+    parser.description = "Copy the database of DATABASE_URL, also while the server runs."
+    parser.epilog = "example: lite-llm-chat backup /var/backups/chat.db"
+    parser.add_argument("file", type=Path, help="where the copy goes")
+    parser.add_argument("--replace", action="store_true", help="the file may exist")
+    parser.add_argument(
+        "--with-files",
+        action="store_true",
+        help="the uploaded files too, into a folder `files` beside the copy, each once",
+    )
+
+
+def _back_up(settings: Settings, wanted: argparse.Namespace) -> int:
     """Copy the database to a file. Raises BackupError, StartupError."""
 
     def tell(size: int) -> None:
         print(f"{size / 1e6:.0f} MB …", file=sys.stderr, flush=True)
 
+    target: Path = wanted.file
     source = Location.from_url(settings.database_url).path
-    size = back_up(source, target, replace=replace, tell=tell)
-    print(f"{target} has the database, checked: {size / 1e6:.1f} MB")
+    if not wanted.with_files:
+        size = back_up(source, target, replace=wanted.replace, tell=tell)
+        print(f"{target} has the database, checked: {size / 1e6:.1f} MB")
+        return 0
+    sources = Sources(source, Path(settings.upload_dir))
+    kept = back_up_whole(sources, target, replace=wanted.replace, tell=tell)
+    print(f"{target} has the database, checked: {kept.size_bytes / 1e6:.1f} MB")
+    print(f"{target.parent / FILES} has the uploaded files: {kept.files - kept.missing}")
+    if kept.missing:
+        print(
+            f"uploaded files that are gone from {sources.uploads}: {kept.missing}", file=sys.stderr
+        )
     return 0
 
 
-def _restore(settings: Settings, backup: Path) -> int:
+# ── restore ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which backup."""
+    parser.description = (
+        "Put a backup in the place of the database of DATABASE_URL, and the uploaded files that it"
+        " has into UPLOAD_DIR. The old database is kept beside it under a dated name. Stop the"
+        " server first."
+    )
+    parser.epilog = "example: lite-llm-chat restore /var/backups/chat.db"
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "file", type=Path, nargs="?", help="the backup, its tar, or its name in BACKUP_DIR"
+    )
+    which.add_argument("--list", action="store_true", help="show what is in BACKUP_DIR")
+
+
+def _restore(settings: Settings, wanted: argparse.Namespace) -> int:
     """Put a backup in the database's place. Raises BackupError, StartupError."""
-    location = Location.from_url(settings.database_url)
-    kept = restore(backup, location, datetime.now(UTC))
+    location, folder = Location.from_url(settings.database_url), Path(settings.backup_dir)
+    if wanted.list:
+        return _show(listed(folder, location.path), folder)
+    backup: Path = wanted.file
+    if not backup.exists() and backup.name == str(backup) and (folder / backup).is_file():
+        backup = folder / backup
+    uploads = Path(settings.upload_dir)
+    done = restore_whole(backup, location, uploads, datetime.now(UTC))
     print(f"{location.path} is what {backup} has")
-    if kept is not None:
-        print(f"the old file is kept as {kept}")
+    if done.kept is not None:
+        print(f"the old file is kept as {done.kept}")
+    if done.files.put:
+        print(f"uploaded files put back into {uploads}: {done.files.put}")
+    if done.files.missing:
+        print(f"uploaded files that are nowhere: {done.files.missing}", file=sys.stderr)
+    if done.files.damaged:
+        print(f"damaged files, not put back: {done.files.damaged}", file=sys.stderr)
     return 0
+
+
+def _show(backups: list[Backup], folder: Path) -> int:
+    """A line for each backup, the newest first."""
+    if not backups:
+        print(f"there is no backup in {folder}")
+    for one in backups:
+        good = "checked" if one.verified else "DAMAGED"
+        size = f"{one.size_bytes / 1e6:.1f} MB"
+        moment = f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        lost = f", {one.missing} missing" if one.missing else ""
+        print(f"{one.path}  {moment}  {size}  {good}  {one.files} files{lost}")
+    return 0
+
+
+# ── serve ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def serve(settings: Settings) -> int:

@@ -123,6 +123,13 @@ class Settings(_Sources):
     )
     max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")
     upload_dir: str = Field("./uploads", description="Folder that keeps uploaded files")
+    backup_dir: str = Field("./backups", description="Folder that keeps backups")
+    backup_every_hours: float = Field(
+        0, ge=0, le=8760, description="How often a backup is made by itself, hours; 0: never"
+    )
+    backup_keep: int = Field(
+        7, ge=1, le=1000, description="Backups made by themselves that are kept, the newest ones"
+    )
     max_answer_bytes: int = Field(
         2_097_152, ge=1024, description="An answer longer than this is cut and marked, bytes"
     )

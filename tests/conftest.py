@@ -228,6 +228,7 @@ def settings(
         deepseek_base_url=upstream.url,
         database_url=f"sqlite:///{tmp_path}/chat.db",
         upload_dir=str(tmp_path / "uploads"),
+        backup_dir=str(tmp_path / "backups"),
         local_model="off",
         titles="off",  # whoever counts what a vendor is asked, counts answers
         flush_ms=5,

@@ -17,6 +17,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel
 
 from ..answering.approvals import Approvals
+from ..backups import Backups
 from ..chat import Chat
 from ..domain import is_temporary
 from ..errors import Invalid, WrongMediaType
@@ -48,6 +49,7 @@ class Parts:
     api_prefix: str
     keep_alive_s: float
     uploads: Uploads
+    backups: Backups
     max_body_bytes: int
     now: Callable[[], datetime]
     temporary: Temporary

@@ -18,7 +18,7 @@ FileId = Annotated[StrictStr, StringConstraints(min_length=64, max_length=64, pa
 class TextPart(BaseModel):
     """A part of a message's content: text."""
 
-    type: Literal["text"]
+    type: Literal["text", "input_text"]
     text: Str
 
 
@@ -49,10 +49,32 @@ class FilePart(BaseModel):
     file: FileNamed
 
 
-UserPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
+class InputImagePart(BaseModel):
+    """An image, as OpenAI's Responses API says it: by its URL or by the id of an uploaded file."""
+
+    type: Literal["input_image"]
+    image_url: Str | None = Field(None, description="A data URL, or the `url` of an uploaded file")
+    file_id: FileId | None = None
+    detail: Literal["auto", "low", "high"] | None = Field(None, description="Taken, not used")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.image_url is None) == (self.file_id is None):
+            raise ValueError("an input_image has an image_url or a file_id")
+        return self
 
 
-def _joined(content: str | Sequence[TextPart | ImagePart | FilePart]) -> str:
+class InputFilePart(FileNamed):
+    """An uploaded file, as OpenAI's Responses API says it."""
+
+    type: Literal["input_file"]
+
+
+AnyPart = TextPart | ImagePart | FilePart | InputImagePart | InputFilePart
+UserPart = Annotated[AnyPart, Field(discriminator="type")]
+
+
+def _joined(content: str | Sequence[AnyPart]) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.text for part in content if isinstance(part, TextPart))
@@ -92,6 +114,10 @@ class WordsIn(_Said):
                     names.append(part.image_url.url)
                 case FilePart():
                     names.append(part.file.file_id)
+                case InputImagePart():
+                    names.append(part.image_url or part.file_id or "")
+                case InputFilePart():
+                    names.append(part.file_id)
                 case TextPart():
                     pass
                 case _:

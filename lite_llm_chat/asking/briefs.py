@@ -106,7 +106,10 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     if brief.begun is not None:
         prefix, said = beginning_of(brief.begun)
         turns += said
-    form, words = forms.passed_on(options.response_format, rules.formats(choice))
+    ours = () if choice.tools is False else brief.tools
+    tools = (*(options.tools or ()), *ours)
+    kept_to = _formats(choice, options, tools, rules)
+    form, words = forms.passed_on(options.response_format, kept_to)
     if words:
         turns = forms.with_words(turns, words)
     kept, dropped = _fitted(turns, choice, options, rules)
@@ -114,8 +117,6 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     if left_out is not None and left_out.before:
         kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
     sent = replace(options, response_format=form)
-    ours = () if choice.tools is False else brief.tools
-    tools = (*(options.tools or ()), *ours)
     pictured = any(turn.pictures for turn in kept)
     prompt = Prompt(choice.served, kept, sent, prefix, tools, pictured)
     warnings = _warnings(choice, rules, prompt, left_out)
@@ -123,6 +124,16 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
         why = f"{choice.model} cannot see them" if choice.vision is False else _TOO_LARGE
         warnings.append(f"images of earlier messages, {unseen} in all, were left out: {why}")
     return Briefed(prompt, tuple(warnings), left_out)
+
+
+def _formats(
+    choice: Choice, options: Options, tools: tuple[Tool, ...], rules: Rules
+) -> frozenset[str]:
+    """The forms that a choice keeps to by itself; none if it does not beside these tools."""
+    idle = tools and "response_format" in rules.ignored(
+        choice, replace(options, tools=tools), False
+    )
+    return frozenset() if idle else rules.formats(choice)
 
 
 def _check_images(images: Sequence[Attachment], choice: Choice, rules: Rules) -> None:

@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -54,24 +55,25 @@ class PdfReader:
         """Its text, or a note that says why there is none; never an error."""
         async with self._turn:
             try:
-                async with asyncio.timeout(self._bounds.seconds):
-                    said = _decode(await self._run(path))
+                # Opened before the clock runs: a thread that is given up would leave it open.
+                with await asyncio.to_thread(path.open, "rb") as source:
+                    async with asyncio.timeout(self._bounds.seconds):
+                        said = _decode(await self._run(source))
             except TimeoutError:
                 return replace(PDF, note=_SLOW)
             except (OSError, msgspec.MsgspecError):  # it was killed, or could not be started
                 return replace(PDF, note=_FAILED)
         return replace(PDF, text=said.text, note=said.note)
 
-    async def _run(self, path: Path) -> bytes:
+    async def _run(self, source: BinaryIO) -> bytes:
         bounds = self._bounds
         values = bounds.memory_bytes, max(1, round(bounds.seconds)), bounds.pages, bounds.chars
-        with await asyncio.to_thread(path.open, "rb") as source:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", str(_READER), *map(str, values)),
-                stdin=source,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", str(_READER), *map(str, values)),
+            stdin=source,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
         try:
             out, _ = await process.communicate()
         finally:

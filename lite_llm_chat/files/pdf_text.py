@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import sys
+from contextlib import suppress
 
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, PyPdfError
@@ -40,11 +41,17 @@ _BROKEN = (
 
 
 def bound(memory_bytes: int, seconds: int) -> None:
-    """Take no more than this from here on, and write no file."""
+    """Take no more than this from here on, and write no file, as far as the system lets one say
+    so: macOS refuses any bound on memory."""
     if resource is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        limits = {
+            resource.RLIMIT_AS: memory_bytes,
+            resource.RLIMIT_CPU: seconds,
+            resource.RLIMIT_FSIZE: 0,
+        }
+        for kind, most in limits.items():
+            with suppress(ValueError, OSError):
+                resource.setrlimit(kind, (most, most))
 
 
 def read(data: bytes, most_pages: int, most_chars: int) -> tuple[str | None, str | None]:

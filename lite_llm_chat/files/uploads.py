@@ -29,6 +29,10 @@ from .pdf import PdfReader
 from .sniff import HEAD_BYTES, Seen, seen
 
 CHUNK_BYTES = 256 * 1024
+PART = ".part-"  # how the names begin of what is still coming
+LEFT_OVER_S = (
+    3600  # so old a part is of a process that was killed: another one may share the folder
+)
 
 
 class _Aside(NamedTuple):
@@ -52,6 +56,10 @@ class Uploads:
         self._now = now
         self._pdf = PdfReader()
         self._changing = asyncio.Lock()  # a row and its file come and go together
+
+    async def sweep(self) -> int:
+        """Delete what killed processes have left of uploads; how many. At the start."""
+        return await asyncio.to_thread(_sweep, self._folder, self._now().timestamp() - LEFT_OVER_S)
 
     async def keep(self, source: BinaryIO, given_name: str) -> StoredFile:
         """Keep what can be read from a source. Raises TooLarge `file_too_large`."""
@@ -134,11 +142,22 @@ def shown_name(given: str) -> str:
     return name if name.strip(".") else "file"
 
 
+def _sweep(folder: Path, before: float) -> int:
+    """Delete the parts that were written last before a moment."""
+    swept = 0
+    with suppress(OSError):  # there is no folder yet, or it is not ours to tidy
+        for path in folder.glob(f"{PART}*"):
+            if path.lstat().st_mtime < before:
+                path.unlink(missing_ok=True)
+                swept += 1
+    return swept
+
+
 def _put_aside(source: BinaryIO, folder: Path, limit: int) -> _Aside:
     """Copy to disk under a name of no meaning, and sync."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest, size, head = hashlib.sha256(), 0, b""
-    handle, aside = tempfile.mkstemp(dir=folder, prefix=".part-")
+    handle, aside = tempfile.mkstemp(dir=folder, prefix=PART)
     path = Path(aside)
     try:
         with os.fdopen(handle, "wb") as target:

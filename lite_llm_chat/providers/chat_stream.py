@@ -23,7 +23,7 @@ from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .calls import NO_CALLS, Calls, Details, Expected, Leak, leaked
 from .exchange import empty, garbage, gave_up, leniently
-from .frames import Frame, SseSplitter
+from .frames import Frame, SseSplitter, each_row
 from .gather import Gatherer
 from .refusal import read_refusal, refusal
 from .template import MAX_TEMPLATE_BYTES, VAIN_TEMPLATES, Template, around_text
@@ -102,15 +102,6 @@ class _Chunk(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-def _decode_rows(rows: bytes) -> list[_Chunk] | None:
-    """The chunks, one a row, or None if they have to be looked at one by one."""
-    try:
-        chunks = _decoder.decode_lines(rows)
-    except (ValueError, RecursionError):
-        return None
-    return chunks if len(chunks) == rows.count(b"\n") + 1 else None
-
-
 def _said(chunk: _Chunk) -> tuple[Any, ...]:
     """Reasoning and text of a chunk whose only choice is the one that is read, else nothing."""
     choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
@@ -133,7 +124,7 @@ def _template(row: bytes, chunk: _Chunk) -> Template | None:
         return None
     if (halves := around_text(row)) is None:
         return None
-    mute = _decode_rows(b"".join(halves))
+    mute = each_row(_decoder, b"".join(halves))
     return None if mute is None or any(_said(mute[0])) else Template(*halves)
 
 
@@ -288,7 +279,7 @@ class ChatDecoder:
         new = self._sse.rows(data)
         if not isinstance(new, bytes):
             self._take_all(new)
-        elif (chunks := _decode_rows(new)) is not None and not self._done:
+        elif (chunks := each_row(_decoder, new)) is not None and not self._done:
             self._template = None
             for chunk in chunks:
                 self._read(chunk)

@@ -10,6 +10,7 @@ event or the one after a BOM, cap a line at half a megabyte, or hide comments.
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 import msgspec
 
@@ -17,7 +18,11 @@ from ..errors import UpstreamError
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
+T = TypeVar("T")
+
 _BOM = b"\xef\xbb\xbf"
+_LF_BETWEEN = b"\n\ndata: "  # from one plain event to the next
+_CRLF_BETWEEN = b"\r\n\r\ndata: "
 _BARE_STARTS = (b"{", b"}", b"[", b"]", b'"', b" ", b"\t")  # no field's name begins so
 _LONE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -79,22 +84,26 @@ class SseSplitter:
     def rows(self, chunk: bytes) -> bytes | list[Frame]:
         """What `feed` returns, several times faster in the usual case: where every event is one
         `data: ` line, their data, one a row."""
+        if self.at_event(chunk) and (rows := _plain(chunk)):
+            return rows
         if self._head is not None:
             chunk = self._without_bom(self._head + chunk)
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_lf(chunk)
-        cut = chunk.rfind(b"\n")
-        if cut < 0:
+        end = chunk.rfind(b"\n") + 1
+        if not end:
             self._hold(chunk)
             return []
-        whole = chunk[:cut]
+        whole = chunk[:end]
         if self._held:
             whole = b"".join((*self._held, whole))
             self._held.clear()
             self._held_bytes = 0
-        new = self._plain(whole) or self._lines(whole.split(b"\n"))
-        if cut + 1 < len(chunk):
-            self._hold(chunk[cut + 1 :])
+        mixed = self._data or self._event or len(whole) > self._max_bytes
+        plain = None if mixed else _plain(whole)
+        new = plain or self._lines(whole[:-1].split(b"\n"))
+        if end < len(chunk):
+            self._hold(chunk[end:])
         return new
 
     def at_event(self, chunk: bytes) -> bool:
@@ -108,16 +117,6 @@ class SseSplitter:
         rest = (self._head or b"") + b"".join(self._held)
         self._held, self._head = [], None
         return self._lines([rest, b""])
-
-    def _plain(self, whole: bytes) -> bytes | None:
-        """The rows of whole events of one `data: ` line each; None for anything else."""
-        if self._data or self._event or len(whole) > self._max_bytes:
-            return None
-        if not (whole.startswith(b"data: ") and whole.endswith(b"\n")):
-            return None
-        rows = whole[6:-1].replace(b"\n\ndata: ", b"\n")
-        between = (len(whole) - 7 - len(rows)) // 7  # each is seven bytes shorter now
-        return rows if whole.count(b"\n") == 2 * between + 1 else None
 
     def _lines(self, lines: list[bytes]) -> list[Frame]:
         frames: list[Frame] = []
@@ -190,6 +189,29 @@ class SseSplitter:
         if chunk.endswith(b"\r"):
             self._after_cr = True
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _plain(events: bytes) -> bytes | None:
+    """The rows of whole events of one `data: ` line each, whose lines all end alike; None for
+    anything else."""
+    if not events.startswith(b"data: "):
+        return None
+    between = _CRLF_BETWEEN if events.endswith(b"\r\n\r\n") else _LF_BETWEEN
+    if not events.endswith(between[:-6]):
+        return None
+    rows = events[6 : 6 - len(between)].replace(between, b"\n")
+    shorter = len(events) - len(between) - len(rows)
+    alone = rows.count(b"\n") * (len(between) - 1) == shorter and b"\r" not in rows
+    return rows if alone else None
+
+
+def each_row(decoder: msgspec.json.Decoder[T], rows: bytes) -> list[T] | None:
+    """The objects of some JSON, one a row, or None if they have to be looked at one by one."""
+    try:
+        found: list[T] = decoder.decode_lines(rows)
+    except (ValueError, RecursionError):
+        return None
+    return found if len(found) == rows.count(b"\n") + 1 else None
 
 
 # ── text ──────────────────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ import msgspec
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .exchange import empty, garbage, gave_up, leniently
-from .frames import Frame, SseSplitter
+from .frames import Frame, SseSplitter, each_row
 from .gather import Gatherer, count
 from .gemini_contents import Signed, seal
 from .object_calls import Calls
@@ -81,13 +81,6 @@ _MISCALLED = {
     " choose another model",
 }
 _UNSET = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
-_COUNTS = (
-    "promptTokenCount",
-    "toolUsePromptTokenCount",
-    "cachedContentTokenCount",
-    "candidatesTokenCount",
-    "thoughtsTokenCount",
-)
 _SIGNATURE = re.compile(r"[\w+/=-]+", re.ASCII)  # base64, of either alphabet
 _GRACE_S = 1.0  # after the finishReason: how long the end of the body, or an error, may take
 
@@ -109,10 +102,35 @@ class _Candidate(msgspec.Struct, gc=False, rename="camel"):
     finish_reason: Any = None
 
 
+class _Counted(msgspec.Struct, gc=False, rename="camel"):
+    """What is wanted of usageMetadata, which comes with every chunk."""
+
+    prompt_token_count: Any = None
+    tool_use_prompt_token_count: Any = None
+    cached_content_token_count: Any = None
+    candidates_token_count: Any = None
+    thoughts_token_count: Any = None
+
+    def after(self, before: _Counted) -> _Counted:
+        """These figures, and where there is none of a kind, the one before. Written out, because
+        it is done for every chunk."""
+        if self.prompt_token_count is None:
+            self.prompt_token_count = before.prompt_token_count
+        if self.tool_use_prompt_token_count is None:
+            self.tool_use_prompt_token_count = before.tool_use_prompt_token_count
+        if self.cached_content_token_count is None:
+            self.cached_content_token_count = before.cached_content_token_count
+        if self.candidates_token_count is None:
+            self.candidates_token_count = before.candidates_token_count
+        if self.thoughts_token_count is None:
+            self.thoughts_token_count = before.thoughts_token_count
+        return self
+
+
 class _Chunk(msgspec.Struct, gc=False, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: Any = None
-    usage_metadata: Any = None
+    usage_metadata: _Counted | None = None
     model_version: Any = None
     error: Any = None
 
@@ -153,7 +171,7 @@ class GeminiDecoder:
         self._ready: list[Piece] = []  # what came before the text that is being gathered
         self._whole = False
         self._reason: str | None = None
-        self._usage: dict[str, object] = {}
+        self._usage: _Counted | None = None
         self._model: str | None = None
 
     @property
@@ -175,7 +193,14 @@ class GeminiDecoder:
         """The pieces in the next bytes of an event stream."""
         before = len(self._sse.bare)
         try:
-            self._take_all(self._sse.feed(data))
+            new = self._sse.rows(data)
+            if not isinstance(new, bytes):
+                self._take_all(new)
+            elif (chunks := each_row(_decoder, new)) is not None:
+                for chunk in chunks:
+                    self._read(chunk)
+            else:
+                self._take_all(map(Frame, new.split(b"\n")))
             if len(self._sse.bare) > before:
                 self._take_bare()
         except UpstreamError as error:
@@ -259,9 +284,8 @@ class GeminiDecoder:
         if chunk.error:
             given = {"error": chunk.error}
             raise self._endpoint.explain(refusal(given, None, self._endpoint.secret))
-        if isinstance(chunk.usage_metadata, dict):
-            given = chunk.usage_metadata
-            self._usage |= {name: given[name] for name in _COUNTS if given.get(name) is not None}
+        if counted := chunk.usage_metadata:
+            self._usage = counted.after(self._usage) if self._usage else counted
         if isinstance(chunk.model_version, str) and chunk.model_version:
             self._model = chunk.model_version
         if not chunk.candidates:
@@ -314,10 +338,17 @@ class GeminiDecoder:
         try:
             value = leniently(data)
             rows = value if isinstance(value, list) else [value]
-            return [msgspec.convert(row, _Chunk) for row in rows]
+            return [msgspec.convert(_billed(row), _Chunk) for row in rows]
         except (ValueError, RecursionError) as error:
             what = "an event that is not what it should be"
             raise garbage(self._endpoint.who, what) from error
+
+
+def _billed(row: Any) -> Any:
+    """A response without a usageMetadata that is none."""
+    if isinstance(row, dict) and not isinstance(row.get("usageMetadata"), dict):
+        return {name: row[name] for name in row if name != "usageMetadata"}
+    return row
 
 
 def _miscalled(who: str, reason: str) -> UpstreamError:
@@ -336,13 +367,13 @@ def _known(reason: str) -> str:
     return "content_filter" if reason in _FILTERED else reason.lower()
 
 
-def _bill(said: dict[str, object]) -> Usage | None:
-    if not said:
+def _bill(said: _Counted | None) -> Usage | None:
+    if said is None or said == _Counted():
         return None
-    thoughts, prompt = count(said, "thoughtsTokenCount"), count(said, "promptTokenCount")
+    thoughts, prompt = count(said.thoughts_token_count), count(said.prompt_token_count)
     return Usage(
-        input=prompt + count(said, "toolUsePromptTokenCount"),
-        cached=min(count(said, "cachedContentTokenCount"), prompt),
-        output=count(said, "candidatesTokenCount") + thoughts,
+        input=prompt + count(said.tool_use_prompt_token_count),
+        cached=min(count(said.cached_content_token_count), prompt),
+        output=count(said.candidates_token_count) + thoughts,
         reasoning=thoughts,
     )

@@ -22,7 +22,7 @@ import msgspec
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .exchange import empty, garbage, leniently, too_large
-from .frames import MAX_EVENT_BYTES
+from .frames import MAX_EVENT_BYTES, each_row
 from .gather import Gatherer, count
 from .object_calls import Calls
 from .refusal import refusal
@@ -50,15 +50,6 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-def _decode_rows(rows: bytes) -> list[_Line] | None:
-    """The objects, one a row, or None if they have to be looked at one by one."""
-    try:
-        lines = _decoder.decode_lines(rows)
-    except (ValueError, RecursionError):
-        return None
-    return lines if len(lines) == rows.count(b"\n") + 1 else None
 
 
 class OllamaDecoder:
@@ -116,7 +107,7 @@ class OllamaDecoder:
         """The pieces in the next bytes of the stream."""
         try:
             rows = self._rows(data)
-            lines = _decode_rows(rows) if rows else []
+            lines = each_row(_decoder, rows) if rows else []
             for line in map(self._line, rows.split(b"\n")) if lines is None else lines:
                 if line is not None and not self.finished:
                     self._read(line)

@@ -5,6 +5,9 @@ plain two-table file ─▶ snapshot ─▶ stamp 0001 ─────▶ 0002
 our older file ───────▶ snapshot ───────────────────▶ newest
 our newest file ─▶ nothing to do (the migration library is not even imported)
 
+A snapshot is checked before anything is migrated, and takes the place of one that an earlier try
+left under the same name. Those of the last three migrations are kept.
+
 That a new file and a migrated one are the same is held by a test.
 """
 
@@ -12,7 +15,8 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -20,8 +24,19 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import StartupError
 from . import places as _places  # noqa: F401  its tables join the metadata
+from .backup import BackupError, Why, snapshot
 from .location import Location
 from .tables import REVISION, TERMINAL_TRIGGER, metadata
+
+BEFORE = ".before-"
+KEPT_SNAPSHOTS = 3
+
+_MENDS: dict[Why, str] = {
+    "full": "make room on its disk",
+    "damaged": "the file is damaged, restore a backup",
+    "place": "check the rights of its folder",
+    "other": "check its disk and the rights of its folder",
+}
 
 log = logging.getLogger("lite_llm_chat.store")
 
@@ -39,6 +54,7 @@ def migrate(engine: Engine, location: Location) -> None:
         _keep_snapshot(location)
         log.info("database file of an earlier version found: migrating it")
         _upgrade(engine, stamp="0001" if revision is None else None)
+        _forget_old(location)
     except DatabaseError as cause:
         raise StartupError(
             f"the database file {location.path.name} cannot be read as this server's database:"
@@ -47,19 +63,35 @@ def migrate(engine: Engine, location: Location) -> None:
 
 
 def _keep_snapshot(location: Location) -> None:
+    place = location.path.with_name(f"{location.path.name}{BEFORE}{REVISION}")
     try:
-        snapshot(location, location.path.with_name(f"{location.path.name}.before-{REVISION}"))
-    except (sqlite3.Error, OSError) as cause:
+        snapshot(location.path, place)
+    except BackupError as cause:
         raise StartupError(
             f"no snapshot of the database file {location.path.name} could be made, so it was not"
-            f" migrated ({_reason(cause)}): check the free space of its folder; if the file is"
-            " damaged, restore a backup"
+            f" migrated: {_MENDS.get(cause.why, _MENDS['other'])}"
         ) from cause
+    log.info("a snapshot of the database was kept as %s", place.name)
 
 
-def _reason(cause: sqlite3.Error | OSError) -> str:
-    """The cause in the system's words, without a path."""
-    return str(cause.strerror) if isinstance(cause, OSError) else str(cause)
+def snapshots(database: Path) -> list[Path]:
+    """The snapshots that were taken of a database before its migrations, the newest first."""
+    named = re.compile(re.escape(database.name + BEFORE) + r"\d{4}", re.ASCII)
+    with os.scandir(database.parent) as entries:
+        found = [
+            (entry.stat().st_mtime_ns, Path(entry.path))
+            for entry in entries
+            if named.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def _forget_old(location: Location) -> None:
+    """Keep the snapshots of the last migrations only."""
+    for path in snapshots(location.path)[KEPT_SNAPSHOTS:]:
+        with suppress(OSError):
+            path.unlink()
+            log.info("the old snapshot %s was deleted", path.name)
 
 
 def _state(conn: Connection) -> tuple[str | None, frozenset[str]]:
@@ -80,34 +112,6 @@ def _state(conn: Connection) -> tuple[str | None, frozenset[str]]:
             f" knows {REVISION}): update this server, or restore an older backup"
         )
     return revision, names - {"alembic_version"}
-
-
-def snapshot(location: Location, target: Path) -> None:
-    """A consistent copy beside the file: written aside, checked, synced, then named. A snapshot
-    that is there already is kept: it is the older one."""
-    if target.exists():
-        return
-    aside = target.with_name(target.name + ".part")
-    aside.unlink(missing_ok=True)
-    source = sqlite3.connect(location.path)
-    try:
-        source.execute("VACUUM INTO ?", (str(aside),))
-    finally:
-        source.close()
-    copy = sqlite3.connect(aside)
-    try:
-        verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
-    finally:
-        copy.close()
-    if verdict != "ok":
-        raise StartupError("the database file is damaged: restore a backup before migrating it")
-    for name in (aside, aside.parent):
-        handle = os.open(name, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
-    aside.chmod(0o600)
-    aside.rename(target)
-    log.info("a snapshot of the database was kept as %s", target.name)
 
 
 def _create(engine: Engine) -> None:

@@ -43,6 +43,7 @@ ACROSS_FIELDS = (
     "Value error, models says who answers",
     "Value error, a page is before a message or after one",
     "Value error, it is empty: there is nothing to answer",
+    "Value error, an input_image has an image_url or a file_id",
     "Value error, tool_choice names",
     "Value error, two tools have the same name",
     "Value error, move needs folder_id",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,6 +15,7 @@ from sqlalchemy import Connection, update
 
 from lite_llm_chat.store.tables import files
 from tests.conftest import Product
+from tests.durability.processes import names_in
 
 from .attach import ask_about, png, upload
 from .conftest import Launch
@@ -270,3 +273,23 @@ async def test_unknown_files_are_404_and_names_of_files_are_no_paths(product: Pr
     for name in ("x", "0" * 63, "G" * 64, "..%2f..%2fchat.db", "A" * 64):
         reply = await send(product, "GET", f"/api/v1/files/{name}")
         assert reply.verdict[0] in (404, 422), name
+
+
+async def test_what_a_killed_server_left_of_an_upload_is_gone_after_a_start(
+    product: Product, tmp_path: Path
+) -> None:
+    reply = await upload(product, b"whole", "notes.txt")
+    await product.stop()
+    folder = tmp_path / "uploads"
+    left(folder / ".part-old", hours=2)
+    left(folder / ".part-of-a-neighbour", hours=0)
+    left(folder / "notes.part-1", hours=2)
+    await product.start()
+    assert names_in(folder) == [".part-of-a-neighbour", reply.json["id"], "notes.part-1"]
+
+
+def left(path: Path, *, hours: int) -> None:
+    """Half a file that was written last so long ago."""
+    path.write_bytes(b"half")
+    moment = time.time() - hours * 3600
+    os.utime(path, (moment, moment))

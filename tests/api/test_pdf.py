@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pypdf import PdfReader as Reader
 from pypdf import PdfWriter
 
+from lite_llm_chat.files import pdf_text
 from lite_llm_chat.files.pdf import Bounds, PdfReader
 from lite_llm_chat.files.sniff import Seen
 
@@ -96,3 +98,18 @@ async def test_what_needs_too_much_memory_is_not_read(tmp_path: Path) -> None:
     large = pdf("a") + b"%" * 8_000_000
     what = await read(tmp_path, large, Bounds(memory_bytes=1_000_000))
     assert (what.text, what.note) == (None, "reading it takes more memory than it may have")
+
+
+def test_a_bound_that_the_system_refuses_does_not_take_the_others_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: dict[int, tuple[int, int]] = {}
+
+    def refuse_memory(kind: int, limits: tuple[int, int]) -> None:
+        if kind == resource.RLIMIT_AS:
+            raise ValueError("current limit exceeds maximum limit")  # as macOS says it
+        taken[kind] = limits
+
+    monkeypatch.setattr(resource, "setrlimit", refuse_memory)
+    pdf_text.bound(1, 2)
+    assert taken == {resource.RLIMIT_CPU: (2, 2), resource.RLIMIT_FSIZE: (0, 0)}

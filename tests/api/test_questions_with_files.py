@@ -41,6 +41,7 @@ async def test_an_image_reaches_the_vendor_unchanged_however_it_is_named(
     file_id = await kept(product, BLACK, "black.png")
     url = f"/api/v1/files/{file_id}"
     word = {"type": "text", "text": "What is this?"}
+    input_word = {"type": "input_text", "text": "What is this?"}
     for said in (
         {"content": "What is this?", "files": [file_id]},
         {"content": "What is this?", "images": [url]},
@@ -49,6 +50,9 @@ async def test_an_image_reaches_the_vendor_unchanged_however_it_is_named(
         {"content": [word, {"type": "image_url", "image_url": {"url": data_url(BLACK)}}]},
         {"content": [word, {"type": "image_url", "image_url": {"url": url, "detail": "low"}}]},
         {"content": [{"type": "file", "file": {"file_id": file_id}}, word]},
+        {"content": [input_word, {"type": "input_image", "image_url": data_url(BLACK)}]},
+        {"content": [input_word, {"type": "input_image", "file_id": file_id, "detail": "high"}]},
+        {"content": [{"type": "input_file", "file_id": file_id}, word]},
     ):
         reply = await ask(product, said)
         assert (reply.status, reply.json["warnings"]) == (200, []), said

@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import aiohttp
+
 from tests.durability import oracle
 from tests.durability.processes import ROOT, Server, environment
 
@@ -34,16 +36,29 @@ async def sh(folder: Path, script: str) -> str:
     return out.decode()
 
 
+async def uploaded(server: Server) -> str:
+    """The id of a file that was uploaded."""
+    form = aiohttp.FormData()
+    form.add_field("file", b"a file", filename="notes.txt")
+    async with (
+        aiohttp.ClientSession(server.url) as client,
+        client.post("/api/v1/upload", data=form) as response,
+    ):
+        return str((await response.json())["id"])
+
+
 async def test_the_lines_of_the_page_do_what_they_say(tmp_path: Path) -> None:
-    nightly, uploads, rehearsal, earnest = parts()
+    nightly, fetching, rehearsal, earnest = parts()
     assert "sqlite:///rehearsal" in rehearsal  # a folder below the present one
-    async with Server("main", tmp_path):
+    async with Server("main", tmp_path) as server:
+        file_id = await uploaded(server)
         await sh(tmp_path, nightly)
-        (tmp_path / "uploads").mkdir()
-        (tmp_path / "uploads" / "a").write_text("a file")
-        await sh(tmp_path, uploads)
-        assert "is what backups/chat-" in await sh(tmp_path, rehearsal)
-    assert (tmp_path / "backups" / "uploads" / "a").read_text() == "a file"
+        await sh(tmp_path, fetching.replace("http://localhost:8000", server.url))
+        assert "rehearsal/chat.db is what newest.tar has" in await sh(tmp_path, rehearsal)
+    for place in ("backups/files", "rehearsal/uploads"):
+        assert (tmp_path / place / file_id).read_text() == "a file"
     assert oracle.findings(tmp_path / "rehearsal" / "chat.db") == []
-    assert "the old file is kept as" in await sh(tmp_path, earnest)
+    told = await sh(tmp_path, earnest)
+    assert "the old file is kept as" in told
+    assert re.search(r"backups/manual-\d{8}T\d{6}Z\.db .* checked  1 files\n", told)
     assert oracle.findings(tmp_path / "chat.db") == []

@@ -2,7 +2,8 @@
 
 20 callers ──▶ server ◀── a new session every few ms: how long does a commit take?
                  │          beside it a plain sync of a block: how long does the disk take?
-              backup ─▶ restore elsewhere ─▶ oracle ─▶ a server starts on it ─▶ oracle
+   backup, by command
+   or by endpoint ─▶ restore elsewhere ─▶ oracle ─▶ a server starts on it ─▶ oracle
 """
 
 from __future__ import annotations
@@ -126,6 +127,33 @@ def load_ballast(database: Path) -> None:
         )
 
 
+async def by_command(server: Server, target: Path) -> tuple[Path, Path]:
+    """Make a backup: where its database is, and what is restored of it."""
+    copied = await lite_llm_chat(server.folder, "backup", target)
+    assert copied.code == 0, copied.err
+    return target, target
+
+
+async def by_endpoint(server: Server, target: Path) -> tuple[Path, Path]:
+    """The same, by the server itself, sent away as a tar."""
+    async with aiohttp.ClientSession(f"{server.url}/api/v1/") as client:
+        async with client.post("backups") as response:
+            assert response.status in (201, 202), await response.text()
+        while True:
+            async with client.get("backups") as response:
+                found = await response.json()
+            if not found["running"]:
+                break
+            await asyncio.sleep(PAUSE_S)
+        assert found["last_error"] is None
+        name = found["backups"][0]["name"]
+        assert found["backups"][0]["verified"]
+        async with client.get(f"backups/{name}") as response:
+            assert response.status == 200, await response.text()
+            await asyncio.to_thread(target.write_bytes, await response.read())
+    return server.folder / "backups" / name, target
+
+
 async def check(copy: Path, elsewhere: Path, upstream_url: str, accepted: set[str]) -> list[str]:
     """What is wrong with a backup: as a file, restored, and after a server started on it."""
     await asyncio.to_thread(elsewhere.mkdir)
@@ -167,14 +195,13 @@ class Taken:
         """One more, at a random moment."""
         await asyncio.sleep(rng.uniform(0.5, 1.5))
         number, accepted = len(self.copies), set(self.churn.accepted)
-        copy = server.folder.with_name(f"copy-{number}.db")
         probe.copying = True
-        copied = await lite_llm_chat(server.folder, "backup", copy)
+        way = by_endpoint if number % 2 else by_command
+        copy, sent = await way(server, server.folder.with_name(f"copy-{number}"))
         probe.copying = False
-        assert copied.code == 0, copied.err
         self.copies.append(copy)
         elsewhere = server.folder.with_name(f"restored-{number}")
-        self.findings += await check(copy, elsewhere, upstream_url, accepted)
+        self.findings += await check(sent, elsewhere, upstream_url, accepted)
         print(
             f"G15 {number + 1}/{BACKUPS}: {self.churn.line()}; {probe.line('beside')}", flush=True
         )

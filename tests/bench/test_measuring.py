@@ -15,8 +15,9 @@ from bench.machine import Cores
 from bench.meter import Reading, Share, between
 from bench.report import Row, goal, table
 from bench.servers import Servers
+from bench.shapes import ALIKE, EVENT, LAST
 from bench.tape import Tape
-from bench.upstream import EVENT, HEAD, LAST, SHORT_CHARS, chunk
+from bench.upstream import SHORT_CHARS, chunk
 
 ANYWHERE = Cores(None, None)
 APART = Cores(0, 1)
@@ -38,7 +39,7 @@ class Nowhere(asyncio.Transport):
 def spoken(*records: bytes) -> bytes:
     """What the upstream sends for these records."""
     events = b"".join(chunk(EVENT % record) for record in records)
-    return HEAD + events + chunk(LAST % (3, 12)) + b"0\r\n\r\n"
+    return ALIKE.head + events + chunk(LAST % (3, 12)) + b"0\r\n\r\n"
 
 
 def taped(answer: bytes, seed: int = 0) -> tuple[Tape, asyncio.Future[None]]:

@@ -11,7 +11,8 @@ import json
 import re
 import time
 
-from bench.upstream import EVENT, HEAD, LAST, chunk
+from bench.shapes import ALIKE, EVENT, LAST
+from bench.upstream import chunk
 
 RATE, WIDTH = 50, 40_000  # tokens a second, characters of each
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -34,7 +35,7 @@ class WideVendor:
         head = await reader.readuntil(b"\r\n\r\n")
         (length,) = LENGTH.findall(head)
         await reader.readexactly(int(length))
-        writer.write(HEAD)
+        writer.write(ALIKE.head)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for number in range(self._tokens):

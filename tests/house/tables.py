@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors answering.asides catalog history.naming providers.base store"
     ),
     "lite_llm_chat.housekeeping": _ours("engine errors history.keeping store"),
+    "lite_llm_chat.backups": _ours("errors store"),
     "lite_llm_chat.asking.prompts": _ours("domain"),
     "lite_llm_chat.asking.transcript": _ours("domain errors"),
     "lite_llm_chat.asking.briefs": _ours(
@@ -102,8 +103,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
-        "domain errors answering.approvals asking.manners catalog chat history model_lists prices"
-        " files.uploads temporary usage store api"
+        "domain errors answering.approvals asking.manners backups catalog chat history model_lists"
+        " prices files.uploads temporary usage store api"
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
@@ -112,7 +113,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain history housekeeping temporary tools answering asking files"
+        " engine chat api drain history housekeeping backups temporary tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from lite_llm_chat.domain import Finish, Piece, Reasoning, Text, Usage
 from lite_llm_chat.errors import UpstreamError
 from lite_llm_chat.providers import chat_stream
 from lite_llm_chat.providers.chat_stream import ChatDecoder
+from lite_llm_chat.providers.frames import each_row
 from lite_llm_chat.providers.template import Template, around_text
 from standins.reply import DONE, KEEP_ALIVE, Encoder, Envelope, Field, Token, event
 
@@ -69,13 +71,12 @@ def told_one_by_one(parts: Sequence[bytes]) -> Told:
 def read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The rows that were decoded as whole chunks, one entry for each time."""
     rows: list[bytes] = []
-    decode = chat_stream._decode_rows
 
-    def counted(new: bytes) -> object:
+    def counted(decoder: msgspec.json.Decoder[object], new: bytes) -> object:
         rows.append(new)
-        return decode(new)
+        return each_row(decoder, new)
 
-    monkeypatch.setattr(chat_stream, "_decode_rows", counted)
+    monkeypatch.setattr(chat_stream, "each_row", counted)
     return rows
 
 
