@@ -20,6 +20,7 @@ from ..answering.approvals import Approvals
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
+from ..history.imports import Imports
 from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
@@ -42,6 +43,7 @@ class Parts:
     api_prefix: str
     keep_alive_s: float
     uploads: Uploads
+    imports: Imports
     max_body_bytes: int
     now: Callable[[], datetime]
 

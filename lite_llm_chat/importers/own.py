@@ -21,9 +21,9 @@ from .base import (
     Head,
     Utterance,
     Wrong,
-    conversation,
     dict_of,
     id_of,
+    in_order,
     tags_of,
 )
 
@@ -131,9 +131,9 @@ def read(entry: Mapping[str, Any], bag: Bag) -> Conversation:
         session.options,
         (session.preset.name, session.preset.version) if session.preset else None,
     )
-    if not said:
-        return Conversation(head, (), None)
-    return conversation(head, said, None if session.active is None else f"#{session.active}")
+    return Conversation(
+        head, in_order(said), None if session.active is None else f"#{session.active}"
+    )
 
 
 def _message(one: _Said, bag: Bag) -> Utterance:
