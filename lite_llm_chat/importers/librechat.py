@@ -80,8 +80,18 @@ def read(entry: Mapping[str, Any], bag: Bag) -> Conversation:
         tags=tags_of(entry.get("tags")),
         system_prompt=prompt or None,
     )
-    newest = max(said, key=lambda one: one.created_at.timestamp() if one.created_at else 0.0)
-    return conversation(head, said, newest.key)
+    return conversation(head, said, _newest(said))
+
+
+def _newest(said: list[Utterance]) -> str | None:
+    """The last message, by its time and then by its place: the export does not say which branch
+    was shown."""
+    parents = {one.parent for one in said}
+    ends = [one for one in said if one.key not in parents]
+    order = [
+        (one.created_at.timestamp() if one.created_at else 0.0, at) for at, one in enumerate(ends)
+    ]
+    return ends[max(order)[1]].key if ends else None
 
 
 def _first(said: list[Utterance]) -> Any:

@@ -23,7 +23,8 @@ FILE = {"content-type": "application/octet-stream"}
 async def start(product: Product, data: bytes, **wish: str) -> Any:
     """The reply to a file that was sent."""
     where = f"/api/v1/imports?{urlencode(wish)}"
-    return await send(product, "POST", where, data, FILE)
+    body: Any = io.BytesIO(data)
+    return await send(product, "POST", where, body, FILE)
 
 
 async def bring(product: Product, data: bytes, **wish: str) -> dict[str, Any]:
