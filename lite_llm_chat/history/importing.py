@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from ..domain import Attachment
+from ..domain import Attachment, Part, Reasoning, Text
 from ..importers.base import Head, Utterance
 from ..importers.own import Preset
 from ..stamps import generation_id
@@ -161,6 +161,8 @@ def _new(one: Utterance, at: datetime, kept: Kept) -> New:
     )
     places = [file.place for file in one.attached if file.id is None and file.place]
     beside = [kept[place] for place in places if place in kept]
+    if beside and not parts and one.role == "assistant":
+        parts = _spoken(one)
     said = (*parts, *_once(beside))
     return New(
         one.role,
@@ -173,6 +175,12 @@ def _new(one: Utterance, at: datetime, kept: Kept) -> New:
         one.source_id,
         tuple(part.id for part in said if isinstance(part, Attachment)),
     )
+
+
+def _spoken(one: Utterance) -> tuple[Part, ...]:
+    """What an answer is made of that needed no parts, before a file joins it."""
+    thought = (Reasoning(one.reasoning),) if one.reasoning else ()
+    return (*thought, *((Text(one.content),) if one.content else ()))
 
 
 def _once(files: Sequence[Attachment]) -> list[Attachment]:

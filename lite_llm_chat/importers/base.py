@@ -180,7 +180,7 @@ def moment_of(value: object) -> datetime | None:
         if number is None:
             return _written(value)
         value = number
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
         return None
     while value > 100_000_000_000:  # seconds until the year 5138: a smaller unit
         value /= 1000

@@ -76,11 +76,14 @@ async def test_an_imported_talk_goes_on_with_all_that_it_holds(
 ) -> None:
     call = {"content_type": "code", "language": "python", "text": "1+1"}
     drawn = {"parts": ["Two", {"asset_pointer": "sediment://file_1"}]}
+    plainly = {"parts": ["Drawn", {"asset_pointer": "sediment://file_1"}]}
     tree = conversation(
         node("q", None, "user", "1+1?"),
         node("c", "q", "assistant", content=call, recipient="python"),
         node("r", "c", "tool", "2"),
         node("a", "r", "assistant", content=drawn),
+        node("q2", "a", "user", "Draw"),
+        node("a2", "q2", "assistant", content=plainly),
     )
     await bring(product, zipped({"conversations.json": [tree], "file_1.png": b"no picture"}))
     session = (await sessions(product))["A talk"]
@@ -88,7 +91,10 @@ async def test_an_imported_talk_goes_on_with_all_that_it_holds(
     frames = await (await product.stream("/chat", asked)).rest()
     assert frames[-1].data == {"done": True}
     sent = upstream.chats[-1].body["messages"]
-    assert [one["role"] for one in sent] == ["user", "assistant", "tool", "assistant", "user"]
+    assert [(one["role"], one["content"]) for one in sent][2:] == [
+        *(("tool", "2"), ("assistant", "Two"), ("user", "Draw"), ("assistant", "Drawn")),
+        ("user", "say: Fine"),
+    ]
     assert sent[1]["tool_calls"][0]["function"]["name"] == "python"
 
 
