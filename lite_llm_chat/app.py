@@ -45,6 +45,7 @@ from .api import (
 )
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
+from .api import imports as import_routes
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -59,6 +60,7 @@ from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .files.materials import Materials
 from .files.uploads import Uploads
+from .history import imports
 from .history.keeping import Keeping
 from .history.titles import TitleRules, Titles
 from .history.trash import Trash
@@ -113,6 +115,7 @@ def create_app(settings: Settings | None = None) -> Application:
         settings.max_body_bytes,
         settings.max_chat_bytes,
         settings.max_upload_bytes,
+        settings.max_import_bytes,
     )
     return Application(app, options, slow)
 
@@ -140,6 +143,7 @@ def _api() -> APIRouter:
         usage,
         files,
         backup_routes,
+        import_routes,
     ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
@@ -207,8 +211,13 @@ class _Lifespan:
             folder = Path(settings.backup_dir)
             backups = Backups(kept_in, folder, settings.backup_keep, stamps.now)
             stack.push_async_callback(backups.close)
+            most = settings.max_import_bytes, settings.max_upload_bytes
+            import_rules = imports.Rules(*most, lambda: imports.home_of(catalog))
+            bringing = imports.Imports((database, uploads), location.path, import_rules, stamps.now)
+            await bringing.recover()
+            stack.push_async_callback(bringing.close)
             heart = chat, approvals, lists, titles, trash, temporary
-            app.state.parts = _parts(settings, heart, (database, costs, uploads, backups))
+            app.state.parts = _parts(settings, heart, (database, costs, uploads, backups, bringing))
             drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -371,10 +380,10 @@ def _keeping(settings: Settings) -> Keeping:
 def _parts(
     settings: Settings,
     heart: tuple[Chat, Approvals, ModelLists, Titles, Trash, Temporary],
-    kept: tuple[Database, prices.Prices, Uploads, Backups],
+    kept: tuple[Database, prices.Prices, Uploads, Backups, imports.Imports],
 ) -> Parts:
     chat, approvals, lists, titles, trash, temporary = heart
-    database, costs, uploads, backups = kept
+    database, costs, uploads, backups, bringing = kept
     return Parts(
         chat=chat,
         titles=titles,
@@ -389,6 +398,7 @@ def _parts(
         keep_alive_s=settings.keep_alive_seconds,
         uploads=uploads,
         backups=backups,
+        imports=bringing,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
         temporary=temporary,

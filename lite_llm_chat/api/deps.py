@@ -22,6 +22,7 @@ from ..chat import Chat
 from ..domain import is_temporary
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
+from ..history.imports import Imports
 from ..history.titles import Titles
 from ..history.trash import Trash
 from ..model_lists import ModelLists
@@ -50,6 +51,7 @@ class Parts:
     keep_alive_s: float
     uploads: Uploads
     backups: Backups
+    imports: Imports
     max_body_bytes: int
     now: Callable[[], datetime]
     temporary: Temporary

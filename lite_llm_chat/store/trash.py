@@ -5,6 +5,7 @@
                         ▼
                       GONE ─▶ step ─▶ step …   nobody finds it; its newest messages go first
 
+What is not whole yet, an import or a copy, counts as deleted too, and is nobody's to restore.
 A session is condemned at once and removed in steps, each so small that no answer waits for it. A
 process that ends between two steps leaves a condemned session, which the next one removes.
 """
@@ -21,7 +22,8 @@ from . import usage
 from .bare import driver, first, run
 from .codec import moment_to_text
 
-GONE = datetime(1970, 1, 1, tzinfo=UTC)  # `deleted_at` of what is being removed
+GONE = datetime(1970, 1, 1, tzinfo=UTC)  # `deleted_at` of what is being removed …
+UNFINISHED = datetime(9999, 1, 1, tzinfo=UTC)  # … and of what is not whole yet
 MESSAGES_A_STEP = 100
 EVENTS_A_STEP = 2_000
 
@@ -32,7 +34,8 @@ _LIVE = (
 )
 _PUT = f"UPDATE chat_sessions SET deleted_at = ? WHERE {_AMONG} AND deleted_at IS NULL RETURNING id"
 _RESTORE = (
-    f"UPDATE chat_sessions SET deleted_at = NULL WHERE {_AMONG} AND deleted_at > ? RETURNING id"
+    f"UPDATE chat_sessions SET deleted_at = NULL WHERE {_AMONG}"
+    " AND deleted_at > ? AND deleted_at < ? RETURNING id"
 )
 _CONDEMN = (
     f"UPDATE chat_sessions SET deleted_at = ? WHERE {_AMONG}"
@@ -72,7 +75,7 @@ def put(conn: Connection, ids: Collection[int], at: datetime) -> list[int]:
 
 def restore(conn: Connection, ids: Collection[int]) -> list[int]:
     """Take sessions out of the trash; which were there."""
-    return _ids(conn, _RESTORE, _list(ids), moment_to_text(GONE))
+    return _ids(conn, _RESTORE, _list(ids), moment_to_text(GONE), moment_to_text(UNFINISHED))
 
 
 def condemn(conn: Connection, ids: Collection[int]) -> list[int]:

@@ -10,6 +10,8 @@ from standins.behaviours import Answer, Stall
 from standins.deepseek import DeepSeekStandIn
 from tests.api.follow import order_of
 from tests.conftest import Product
+from tests.importers.bring import as_json
+from tests.importers.chatgpt import plain
 
 from .conftest import python, run
 from .cutter import Cutter
@@ -23,6 +25,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
         "several_models.py",
         "tidy_up.py",
+        "import_chats.py",
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -82,6 +85,23 @@ async def test_a_file_is_uploaded_and_asked_about(
     ran = await python(program, str(file), "What?", product.url)
     assert (ran.code, ran.out) == (1, "")
     assert "422: no model is shown the file" in ran.err
+
+
+async def test_conversations_are_brought_and_what_became_of_them_is_told(
+    product: Product, cookbook: Path, tmp_path: Path
+) -> None:
+    program, file = cookbook / "import_chats.py", tmp_path / "chats.json"
+    file.write_bytes(as_json([plain(1), plain(2), {"title": "A folder"}]))
+    dry = await python(program, str(file), "--dry-run", product.url)
+    told = "  A folder: skipped, it is no conversation that is known here\n"
+    assert (dry.code, dry.out) == (0, f"chatgpt: completed: 2 imported, 1 skipped\n{told}")
+    ran = await python(program, str(file), product.url)
+    assert (ran.code, ran.out) == (0, dry.out)
+    again = await python(program, str(file), product.url)
+    assert again.out == f"chatgpt: completed: 2 already here, 1 skipped\n{told}"
+    file.write_bytes(b"nothing")
+    ran = await python(program, str(file), product.url)
+    assert (ran.code, ran.out.startswith("None: failed: ")) == (1, True)
 
 
 async def test_a_stopped_answer_keeps_its_words(
