@@ -33,7 +33,7 @@ from .answering.summaries import Summaries
 from .api import approvals as approval_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, files, generations, sessions, status, usage
+from .api import errors, exports, files, generations, sessions, shared, shares, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -45,6 +45,7 @@ from .drain import Drain
 from .engine import Engine
 from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
+from .exporters.pages import Pages
 from .files.materials import Materials
 from .files.uploads import Uploads
 from .model_lists import ModelLists
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> Application:
     )
     errors.install(app)
     app.include_router(status.router)
+    app.include_router(shared.router)
     app.include_router(_api(), prefix=settings.api_prefix)
 
     @app.get("/", include_in_schema=False)
@@ -120,6 +122,8 @@ def _api() -> APIRouter:
         approval_routes,
         usage,
         files,
+        exports,
+        shares,
     ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
@@ -327,6 +331,7 @@ def _parts(
         uploads=uploads,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
+        pages=Pages(database),
     )
 
 

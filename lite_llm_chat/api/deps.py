@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from ..answering.approvals import Approvals
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
+from ..exporters.pages import Pages
 from ..files.uploads import Uploads
 from ..model_lists import ModelLists
 from ..prices import Prices
@@ -44,6 +45,7 @@ class Parts:
     uploads: Uploads
     max_body_bytes: int
     now: Callable[[], datetime]
+    pages: Pages
 
 
 async def _parts(request: Request) -> Parts:

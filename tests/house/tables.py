@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.files.pdf": _ours("files.sniff"),
     "lite_llm_chat.files.uploads": _ours("errors files.pdf files.sniff store"),
     "lite_llm_chat.files.materials": _ours("domain errors files.uploads"),
+    "lite_llm_chat.exporters": _ours("domain errors exporters files.uploads store"),
     "lite_llm_chat.housekeeping": _ours("engine store"),
     "lite_llm_chat.asking.prompts": _ours("domain"),
     "lite_llm_chat.asking.transcript": _ours("domain errors"),
@@ -87,13 +88,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " answering.run answering.summaries asking.briefs asking.cuts asking.forms asking.turns"
     ),
     "lite_llm_chat.api": _ours(
-        "domain errors answering.approvals catalog chat model_lists prices files.uploads usage"
-        " store api"
+        "domain errors answering.approvals catalog chat exporters files.uploads model_lists prices"
+        " usage store api"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain housekeeping tools answering asking files"
+        " engine chat api drain exporters housekeeping tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -135,6 +136,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": _ours("tools.mcp_client"),
     "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
+    "markdown_it": _ours("exporters"),
     "pypdf": _ours("files.pdf_text"),
     "httptools": _ours("providers.http1 web"),
 }
