@@ -9,6 +9,7 @@ A client that leaves ends the work; so does a server that stops.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..errors import LiteError, Unavailable
 from ..exporters.archive import everything
-from ..exporters.documents import MEDIA_TYPES, Branch, Format, document
+from ..exporters.documents import MEDIA_TYPES, Branch, Format, Sources, document
 from ..exporters.names import disposition, safe_name
 from ..exporters.shown import What
 from ..store import records
@@ -43,6 +44,10 @@ class Download(StreamingResponse):
             await super().__call__(scope, receive, send)
         except LiteError as error:
             log.warning("an export was broken off: %s", error.detail)
+            client = scope["state"].get("client")  # with another web server: it sees by itself
+            if client is not None:
+                client.transport.abort()
+                await asyncio.sleep(0)
 
 
 async def _while_open(parts: Parts, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -80,7 +85,9 @@ async def export_session(
     head = await parts.database.read(lambda conn: records.head(conn, session_id))
     media_type, suffix = MEDIA_TYPES[wanted]
     chosen = branch or ("all" if wanted == "json" else "active")
-    pieces = document(parts.database, head, wanted, chosen, What(reasoning=reasoning))
+    pieces = document(
+        Sources(parts.database, parts.uploads), head, wanted, chosen, What(reasoning=reasoning)
+    )
     headers = {
         **PRIVATE,
         "content-disposition": disposition(f"{safe_name(head.session.title)}.{suffix}"),

@@ -64,12 +64,19 @@ class _Sink:
         return data
 
 
+class _Zip(zipfile.ZipFile):
+    """One that may be forgotten in the middle of an entry: its reader has left."""
+
+    def __del__(self) -> None:
+        """There is no file to close."""
+
+
 class Archive:
     """A zip in the making. Its calls may come from any thread, one after the other."""
 
     def __init__(self) -> None:
         self._sink = _Sink()
-        self._zip = zipfile.ZipFile(self._sink, "w")  # type: ignore[call-overload]
+        self._zip = _Zip(self._sink, "w")  # type: ignore[call-overload]
         self._name: str | None = None
         self._entry: IO[bytes] | None = None
 

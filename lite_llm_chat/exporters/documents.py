@@ -6,20 +6,28 @@ head ─▶ its messages, chosen ─▶ steps of records ─ a thread ─▶ Mar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Literal, NamedTuple, assert_never
 
+from ..domain import Message
+from ..errors import NotFound
+from ..files.uploads import Uploads
 from ..store import records
 from ..store.database import Connection, Database
 from ..store.records import Head, Record
 from . import chosen, form, markdown, page
 from .archive import STEP_BYTES
 from .chosen import Step
+from .page import PICTURES
 from .shown import Shown, What, shown, worth_showing
 
 Format = Literal["markdown", "json", "html"]
 Branch = Literal["active", "all"]
+
+PICTURES_BYTES = 8 * 1024 * 1024  # of one message: they are put into the page
 
 MEDIA_TYPES: dict[Format, tuple[str, str]] = {
     "markdown": ("text/markdown; charset=utf-8", "md"),
@@ -28,21 +36,29 @@ MEDIA_TYPES: dict[Format, tuple[str, str]] = {
 }
 
 
+Urls = Mapping[str, str]  # of pictures that are in the document itself, by the id of the file
+
+
 class _Document(NamedTuple):
-    """How a session is written: what comes first, each message, what comes last."""
+    """How a session is written: what comes first, each message, what comes last. `pictured`:
+    it can hold pictures."""
 
     steps: Sequence[Step]
     start: bytes
-    message: Callable[[Step, Record], bytes]
-    end: bytes
+    message: Callable[[Step, Record, Urls], bytes]
+    end: bytes = b""
+    pictured: bool = False
 
-    def written(self, pairs: Sequence[tuple[Step, Record]]) -> bytes:
-        """Some messages."""
-        return b"".join(self.message(step, record) for step, record in pairs)
+
+class Sources(NamedTuple):
+    """Where a document is made from."""
+
+    database: Database
+    uploads: Uploads
 
 
 async def document(
-    database: Database, head: Head, form_of: Format, branch: Branch, what: What
+    sources: Sources, head: Head, form_of: Format, branch: Branch, what: What
 ) -> AsyncIterator[bytes]:
     """The bytes of a document of a session, in pieces. Raises StorageUnavailable, or NotFound if
     the session is deleted meanwhile."""
@@ -50,10 +66,11 @@ async def document(
     yield wanted.start
     done = 0
     while done < len(wanted.steps):
-        found = await database.read(partial(_step, steps=wanted.steps, done=done))
-        pairs = list(zip(wanted.steps[done : done + len(found)], found, strict=True))
-        yield await asyncio.to_thread(wanted.written, pairs)
-        done += len(found)
+        step = partial(_step, steps=wanted.steps, done=done)
+        for at, record in enumerate(await sources.database.read(step), done):
+            urls = await _pictures(sources.uploads, record.message) if wanted.pictured else {}
+            yield await asyncio.to_thread(wanted.message, wanted.steps[at], record, urls)
+            done += 1
     yield wanted.end
 
 
@@ -68,6 +85,19 @@ def _step(conn: Connection, steps: Sequence[Step], done: int) -> Sequence[Record
     return found
 
 
+async def _pictures(uploads: Uploads, said: Message) -> Urls:
+    """The pictures of a message, up to PICTURES_BYTES of them; one that is gone is left out."""
+    urls: dict[str, str] = {}
+    left = PICTURES_BYTES
+    for file in said.attachments:
+        if file.media_type in PICTURES and file.size_bytes <= left:
+            left -= file.size_bytes
+            with suppress(NotFound):
+                data = b64encode(await uploads.bytes_of(file.id)).decode()
+                urls[file.id] = f"data:{file.media_type};base64,{data}"
+    return urls
+
+
 def _document(head: Head, form_of: Format, branch: Branch, what: What) -> _Document:
     session = head.session
     active = chosen.path(head, session.leaf_id)
@@ -78,29 +108,30 @@ def _document(head: Head, form_of: Format, branch: Branch, what: What) -> _Docum
             return _Document(
                 [Step(one) for one in ids],
                 form.start(head, ids),
-                lambda _, record: form.message(record, ids, reasoning=what.reasoning),
+                lambda _, record, _urls: form.message(record, ids, reasoning=what.reasoning),
                 form.END,
             )
         case "markdown":
-            return _Document(
-                walk, markdown.start(session).encode(), _told(markdown.message, what), b""
-            )
+            tell = _told(lambda one, step, _: markdown.message(one, step), what)
+            return _Document(walk, markdown.start(session).encode(), tell)
         case "html":
             home = f"{session.provider}/{session.model}"
             cover = page.Cover(session.title, session.created_at, (home,), policy=page.FILE_POLICY)
-            tell = _told(lambda one, step: page.message(one, step, _nowhere), what)
-            return _Document(walk, page.start(cover).encode(), tell, page.end(cover).encode())
+            tell = _told(_on_page, what)
+            return _Document(walk, page.start(cover).encode(), tell, page.end(cover).encode(), True)
         case _:
             assert_never(form_of)
 
 
-def _nowhere(_file: object) -> None:
-    """A page on its own has no files beside it: they are named."""
+def _on_page(one: Shown, step: Step, urls: Urls) -> str:
+    return page.message(one, step, lambda file: urls.get(file.id))
 
 
-def _told(tell: Callable[[Shown, Step], str], what: What) -> Callable[[Step, Record], bytes]:
-    def told(step: Step, record: Record) -> bytes:
+def _told(
+    tell: Callable[[Shown, Step, Urls], str], what: What
+) -> Callable[[Step, Record, Urls], bytes]:
+    def told(step: Step, record: Record, urls: Urls) -> bytes:
         one = shown(record.message, what)
-        return tell(one, step).encode() if worth_showing(one) else b""
+        return tell(one, step, urls).encode() if worth_showing(one) else b""
 
     return told

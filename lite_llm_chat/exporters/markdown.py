@@ -29,7 +29,7 @@ CUT = {
 
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_HTML_BLOCK = re.compile(r"( {0,3})<(?=[A-Za-z/!?])(?![A-Za-z][A-Za-z0-9+.-]{1,31}:)")
+_HTML_BLOCK = re.compile(r"^( {0,3})<(?=[A-Za-z/!?])(?![A-Za-z][A-Za-z0-9+.-]{1,31}:)")
 _markdown = MarkdownIt("commonmark").disable("inline")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
@@ -43,7 +43,7 @@ def start(session: Session) -> str:
 def message(one: Shown, step: Step) -> str:
     """One message with its heading."""
     who = WHO[one.role] if one.said_by is None else f"{WHO[one.role]} ({plain(one.said_by)})"
-    heading = f"\n## {who} · {day(one.created_at)}\n"
+    heading = f"\n---\n\n## {who} · {day(one.created_at)}\n"
     return heading + "".join(f"\n{part}\n" for part in _parts(one, step))
 
 
@@ -123,5 +123,5 @@ def kept_apart(text: str) -> str:
 def _ends(text: str) -> bool:
     """Whether a heading behind this text is a heading: a fence within a list ends with the list,
     so that lines alone do not tell."""
-    tokens = _markdown.parse(f"{text}\n\n# end")
-    return tokens[-3].type == "heading_open" and tokens[-3].level == 0
+    last = _markdown.parse(f"{text}\n\n# end")[-3:]
+    return last[0].type == "heading_open" and last[0].level == 0

@@ -40,7 +40,6 @@ def disposition(name: str, *, inline: bool = False) -> str:
     plain = re.sub(r'[^ -~]|["\\%]', "_", plain)
     if plain == name:
         return f'{kind}; filename="{name}"'
-    stem, dot, suffix = plain.rpartition(".")
-    if dot and not stem.strip(" ."):
-        plain = f"{USUAL}.{suffix}"
-    return f"{kind}; filename=\"{plain or USUAL}\"; filename*=UTF-8''{quote(name, safe=_PLAIN)}"
+    stem, _, suffix = plain.rpartition(".")
+    plain = f"{stem.strip(' .') or USUAL}.{suffix}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_PLAIN)}"

@@ -22,6 +22,8 @@ from .safe_html import html_of, literal
 from .shown import Called, Gave, Shown, Thought, Words
 from .style import STYLE
 
+# Shown in place: what uploads are looked at for. An SVG is a text there, and no picture here.
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 FileUrl = Callable[[Attachment], str | None]
 
 _STYLE_HASH = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -112,7 +114,7 @@ def _file(file: Attachment, url: str | None) -> str:
     name, about = escape(file.name), escape(f"{file.media_type}, {size(file.size_bytes)}")
     if url is None:
         return f"<li>{name} <small>{about}</small></li>"
-    if file.is_image:
+    if file.media_type in PICTURES:
         return f'<li class="image"><img src="{escape(url)}" alt="{name}"></li>'
     return f'<li><a href="{escape(url)}" rel="nofollow">{name}</a> <small>{about}</small></li>'
 

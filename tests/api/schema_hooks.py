@@ -19,6 +19,7 @@ BEYOND_SHAPE = {
     "idempotency_key_reused",
     "invalid_cursor",
     "invalid_data_url",
+    "invalid_expiry",
     "invalid_period",
     "invalid_schema",
     "model_cannot_see",
@@ -41,6 +42,7 @@ DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 ACROSS_FIELDS = (
     "Value error, it is empty: there is nothing to answer",
     "Value error, tool_choice names",
+    "Value error, expires_in_days and expires_at",
     "Value error, two tools have the same name",
 )
 
