@@ -59,9 +59,11 @@ async def _while_open(parts: Parts, pieces: AsyncIterator[bytes]) -> AsyncIterat
 
 def _content(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """What a download is, for the description."""
-    shape = {"schema": {"type": "string", "format": "binary"}}
-    about = "The file"
-    return {200: {"description": about, "content": dict.fromkeys(media_types, shape)}}
+    kinds = {one: {"type": "string", "format": "binary"} for one in media_types}
+    if "application/json" in kinds:
+        kinds["application/json"] = {"type": "object"}
+    content = {one: {"schema": kind} for one, kind in kinds.items()}
+    return {200: {"description": "The file", "content": content}}
 
 
 @router.get(

@@ -17,6 +17,7 @@ from ..store import shares
 from ..store.shares import NewShare, Share
 from .deps import LARGEST_ID, PartsDep, SessionId, json_only
 from .errors import responses
+from .fields import Whole
 from .replies import Moment
 
 router = APIRouter(tags=["shares"], dependencies=[Depends(json_only)])
@@ -32,11 +33,11 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 class ShareIn(BaseModel):
     """What a link shows, and for how long. Without an end it works until it is taken back."""
 
-    expires_in_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS)] | None = None
+    expires_in_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS), Whole] | None = None
     expires_at: AwareDatetime | None = None
     with_files: StrictBool = False
     with_reasoning: StrictBool = False
-    message_id: Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)] | None = Field(
+    message_id: Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), Whole] | None = Field(
         default=None, description="The last message of the branch; null: of the active one"
     )
 

@@ -320,6 +320,8 @@ async def test_a_link_may_end_at_a_given_moment(product: Product) -> None:
     session_id = await keep(product, TALK)
     link = await share(product, session_id, expires_at="2027-03-01T13:00:00+01:00")
     assert link["expires_at"] == "2027-03-01T12:00:00.000000Z"
+    whole = await share(product, session_id, expires_in_days=1.0)
+    assert whole["open"] is True
     forever = await share(product, session_id)
     assert (forever["expires_at"], forever["open"]) == (None, True)
     assert "This link works until 2027-03-01 12:00 UTC" in (
