@@ -34,6 +34,7 @@ from .api import approvals as approval_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import errors, exports, files, generations, sessions, shared, shares, status, usage
+from .api import imports as import_routes
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -48,6 +49,7 @@ from .eventlog import EventLog
 from .exporters.pages import Pages
 from .files.materials import Materials
 from .files.uploads import Uploads
+from .history import imports
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -99,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Application:
         settings.max_body_bytes,
         settings.max_chat_bytes,
         settings.max_upload_bytes,
+        settings.max_import_bytes,
     )
     return Application(app, options, slow)
 
@@ -124,6 +127,7 @@ def _api() -> APIRouter:
         files,
         exports,
         shares,
+        import_routes,
     ):
         api.include_router(module.router)
     api.include_router(status.router, include_in_schema=False)
@@ -175,7 +179,13 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            app.state.parts = _parts(settings, (chat, approvals, lists), (database, costs, uploads))
+            most = settings.max_import_bytes, settings.max_upload_bytes
+            rules = imports.Rules(*most, lambda: imports.home_of(catalog))
+            bringing = imports.Imports((database, uploads), location.path, rules, stamps.now)
+            await bringing.recover()
+            stack.push_async_callback(bringing.close)
+            kept = database, costs, uploads, bringing
+            app.state.parts = _parts(settings, (chat, approvals, lists), kept)
             drain = Drain(engine, eventlog, settings.drain_seconds)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
@@ -314,10 +324,10 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 def _parts(
     settings: Settings,
     heart: tuple[Chat, Approvals, ModelLists],
-    kept: tuple[Database, prices.Prices, Uploads],
+    kept: tuple[Database, prices.Prices, Uploads, imports.Imports],
 ) -> Parts:
     chat, approvals, lists = heart
-    database, costs, uploads = kept
+    database, costs, uploads, bringing = kept
     return Parts(
         chat=chat,
         approvals=approvals,
@@ -329,6 +339,7 @@ def _parts(
         api_prefix=settings.api_prefix,
         keep_alive_s=settings.keep_alive_seconds,
         uploads=uploads,
+        imports=bringing,
         max_body_bytes=settings.max_body_bytes,
         now=stamps.now,
         pages=Pages(database),

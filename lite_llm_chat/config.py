@@ -102,6 +102,9 @@ class Settings(_Sources):
         description="Largest body of a question, with the images in it, bytes",
     )
     max_upload_bytes: int = Field(20_971_520, ge=1, description="Largest uploaded file, bytes")
+    max_import_bytes: int = Field(
+        2_147_483_648, ge=1024, description="Largest file of conversations to import, bytes"
+    )
     upload_dir: str = Field("./uploads", description="Folder that keeps uploaded files")
     max_answer_bytes: int = Field(
         2_097_152, ge=1024, description="An answer longer than this is cut and marked, bytes"

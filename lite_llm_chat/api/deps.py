@@ -21,6 +21,7 @@ from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..exporters.pages import Pages
 from ..files.uploads import Uploads
+from ..history.imports import Imports
 from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
@@ -43,6 +44,7 @@ class Parts:
     api_prefix: str
     keep_alive_s: float
     uploads: Uploads
+    imports: Imports
     max_body_bytes: int
     now: Callable[[], datetime]
     pages: Pages

@@ -32,6 +32,7 @@ class FrontOptions:
     max_body_bytes: int
     max_chat_bytes: int
     max_upload_bytes: int
+    max_import_bytes: int
 
 
 class Application(Edge):
@@ -55,6 +56,7 @@ class Application(Edge):
             larger={
                 f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES,
                 f"{options.api_prefix}/chat": options.max_chat_bytes,
+                f"{options.api_prefix}/imports": options.max_import_bytes,
             },
             slow=slow,
         )

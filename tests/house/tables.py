@@ -89,12 +89,24 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals catalog chat exporters files.uploads model_lists prices"
-        " usage store api"
+        " history.imports usage store api"
+    ),
+    "lite_llm_chat.importers.reading": _ours("importers.frames"),
+    "lite_llm_chat.importers": _ours("domain store.codec importers"),
+    "lite_llm_chat.history.importing": _ours("domain stamps importers.base importers.own store"),
+    "lite_llm_chat.history.reports": _ours("history.importing"),
+    "lite_llm_chat.history.taking": _ours(
+        "domain errors files.uploads history.importing history.reports importers.base"
+        " importers.frames importers.own store"
+    ),
+    "lite_llm_chat.history.imports": _ours(
+        "errors stamps catalog files.uploads history.importing history.reports history.taking"
+        " importers.reading store"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain exporters housekeeping tools answering asking files"
+        " engine chat api drain exporters housekeeping tools answering asking files history"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

@@ -1,0 +1,1 @@
+"""Rules about sessions and their branches that outlive a single answer."""
