@@ -152,7 +152,7 @@ def _origin(one: Mapping[str, Any], endpoint: str, usual: str | None, text: str)
     count = one.get("tokenCount")
     usage = usage_of(dict_of(one.get("usage")) or {"output_tokens": count})
     if one.get("error") is True:
-        fault = Fault("imported", text or "the answer failed where it was made")
+        fault = Fault("failed_elsewhere", text or "the answer failed where it was made")
         return Origin(provider, model, "failed", usage=usage, fault=fault)
     return Origin(
         provider,

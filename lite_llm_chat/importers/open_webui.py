@@ -143,7 +143,7 @@ def _origin(message: Mapping[str, Any], usual: str | None) -> Origin:
     error = message.get("error")
     if error:
         told = error if isinstance(error, str) else dict_of(error).get("content")
-        fault = Fault("imported", text_of(told) or "the answer failed where it was made")
+        fault = Fault("failed_elsewhere", text_of(told) or "the answer failed where it was made")
         return Origin(None, model, "failed", usage=usage, fault=fault)
     return Origin(
         None, model, "interrupted" if message.get("done") is False else "completed", usage=usage

@@ -12,6 +12,8 @@ from standins.behaviours import Answer, Stall
 from standins.deepseek import DeepSeekStandIn
 from tests.api.follow import order_of
 from tests.conftest import Product
+from tests.importers.bring import as_json
+from tests.importers.chatgpt import plain
 
 from .conftest import python, run
 from .cutter import Cutter
@@ -23,7 +25,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
-        "share.py",
+        *("share.py", "import_chats.py"),
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -93,6 +95,23 @@ async def test_a_conversation_is_shared(product: Product, cookbook: Path) -> Non
         assert page.status == 200
         assert "A tower" in await page.text()
     assert f"DELETE {product.url}/api/v1/shares/1" in ran.err
+
+
+async def test_conversations_are_brought_and_what_became_of_them_is_told(
+    product: Product, cookbook: Path, tmp_path: Path
+) -> None:
+    program, file = cookbook / "import_chats.py", tmp_path / "chats.json"
+    file.write_bytes(as_json([plain(1), plain(2), {"title": "A folder"}]))
+    dry = await python(program, str(file), "--dry-run", product.url)
+    told = "  A folder: skipped, it is no conversation that is known here\n"
+    assert (dry.code, dry.out) == (0, f"chatgpt: completed: 2 imported, 1 skipped\n{told}")
+    ran = await python(program, str(file), product.url)
+    assert (ran.code, ran.out) == (0, dry.out)
+    again = await python(program, str(file), product.url)
+    assert again.out == f"chatgpt: completed: 2 already here, 1 skipped\n{told}"
+    file.write_bytes(b"nothing")
+    ran = await python(program, str(file), product.url)
+    assert (ran.code, ran.out.startswith("None: failed: ")) == (1, True)
 
 
 async def test_a_stopped_answer_keeps_its_words(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lite_llm_chat.history import taking
+from lite_llm_chat.importers.base import Utterance
 from lite_llm_chat.store import imports as store
 from lite_llm_chat.store.database import Connection
 from standins.behaviours import Gate, Pause
@@ -75,8 +76,8 @@ async def test_an_imported_talk_goes_on_with_all_that_it_holds(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
     call = {"content_type": "code", "language": "python", "text": "1+1"}
-    drawn = {"parts": ["Two", {"asset_pointer": "sediment://file_1"}]}
-    plainly = {"parts": ["Drawn", {"asset_pointer": "sediment://file_1"}]}
+    drawn: dict[str, Any] = {"parts": ["Two", {"asset_pointer": "sediment://file_1"}]}
+    plainly: dict[str, Any] = {"parts": ["Drawn", {"asset_pointer": "sediment://file_1"}]}
     tree = conversation(
         node("q", None, "user", "1+1?"),
         node("c", "q", "assistant", content=call, recipient="python"),
@@ -196,7 +197,7 @@ class Held:
 async def test_a_cancelled_import_keeps_what_is_whole_and_nothing_else(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = Held(monkeypatch, taking.Utterance, after=2 + 500)
+    held = Held(monkeypatch, Utterance, after=2 + 500)
     data = as_json([plain(1), long_talk(900), plain(2)])
     reply = await start(product, data)
     await held.reached.wait()
@@ -219,7 +220,7 @@ async def test_a_cancelled_import_keeps_what_is_whole_and_nothing_else(
 async def test_a_stop_of_the_server_interrupts_and_running_again_finishes(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = Held(monkeypatch, taking.Utterance, after=500)
+    held = Held(monkeypatch, Utterance, after=500)
     data = as_json([plain(1), long_talk(900)])
     reply = await start(product, data)
     await held.reached.wait()
@@ -255,7 +256,7 @@ async def test_answers_are_written_while_an_import_runs(
     upstream.play(Pause(gate, after_tokens=1))
     stream = await product.ask("say: Hello there")
     await stream.until("content")
-    held = Held(monkeypatch, taking.Utterance, after=250)
+    held = Held(monkeypatch, Utterance, after=250)
     await start(product, as_json([long_talk(400)]))
     await held.reached.wait()
     gate.open()
@@ -321,7 +322,7 @@ def mode_of(path: Path) -> int:
 async def test_an_archive_is_gone_after_its_import_and_was_private(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = Held(monkeypatch, taking.Utterance, after=1)
+    held = Held(monkeypatch, Utterance, after=1)
     await start(product, as_json([plain()]), name="../../etc/x.json")
     await held.reached.wait()
     [place] = left_of(product)

@@ -159,7 +159,7 @@ async def test_a_failed_answer_says_so(product: Product) -> None:
     await bring(product, as_json([item(chat(said("1", None, "user", "Hi"), failed))]))
     _, answered = await branch(product, "Web talk")
     assert answered["status"] == "failed"
-    assert answered["error"] == {"code": "imported", "detail": "no such model"}
+    assert answered["error"] == {"code": "failed_elsewhere", "detail": "no such model"}
 
 
 async def test_the_database_has_folders_and_messages_as_rows(
@@ -167,7 +167,7 @@ async def test_the_database_has_folders_and_messages_as_rows(
 ) -> None:
     inner = chat(said("1", None, "user", "Hi"), said("2", "1", "assistant", "Ho"))
     row = {"user_id": "u", "archived": 0, "pinned": 0, "created_at": AT, "updated_at": AT}
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "folder": [
             {"id": "f1", "parent_id": None, "name": "Work"},
             {"id": "f2", "parent_id": "f1", "name": "Clients"},

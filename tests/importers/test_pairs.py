@@ -56,7 +56,7 @@ def response(number: int, **more: Any) -> dict[str, Any]:
 async def test_the_rows_of_a_log_are_questions_and_answers_in_time(
     product: Product, tmp_path: Path
 ) -> None:
-    tables = {
+    tables: dict[str, list[dict[str, Any]]] = {
         "conversations": [{"id": "k", "name": "Logged", "model": "gpt-4o"}],
         "responses": [
             response(2, resolved_model="gpt-4o-2024", input_tokens=5, output_tokens=6),
