@@ -35,11 +35,14 @@ from .api import backups as backup_routes
 from .api import (
     branches,
     errors,
+    exports,
     files,
     folders,
     generations,
     presets,
     sessions,
+    shared,
+    shares,
     status,
     usage,
 )
@@ -58,6 +61,7 @@ from .drain import Drain
 from .engine import Engine
 from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
+from .exporters.pages import Pages
 from .files.materials import Materials
 from .files.uploads import Uploads
 from .history import imports
@@ -103,6 +107,7 @@ def create_app(settings: Settings | None = None) -> Application:
     )
     errors.install(app)
     app.include_router(status.router)
+    app.include_router(shared.router)
     app.include_router(_api(), prefix=settings.api_prefix)
 
     @app.get("/", include_in_schema=False)
@@ -143,6 +148,8 @@ def _api() -> APIRouter:
         usage,
         files,
         backup_routes,
+        exports,
+        shares,
         import_routes,
     ):
         api.include_router(module.router)
@@ -403,6 +410,7 @@ def _parts(
         now=stamps.now,
         temporary=temporary,
         lasting=database,
+        pages=Pages(database),
     )
 
 

@@ -21,6 +21,7 @@ from ..backups import Backups
 from ..chat import Chat
 from ..domain import is_temporary
 from ..errors import Invalid, WrongMediaType
+from ..exporters.pages import Pages
 from ..files.uploads import Uploads
 from ..history.imports import Imports
 from ..history.titles import Titles
@@ -56,6 +57,7 @@ class Parts:
     now: Callable[[], datetime]
     temporary: Temporary
     lasting: Database  # `database`, or beside temporary chats the one that is a file
+    pages: Pages
 
     async def of(self, *ids: int | str | None) -> Parts:
         """The parts that know of these ids: one id of a temporary chat, and it is the second

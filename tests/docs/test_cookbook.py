@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import aiohttp
+
 from lite_llm_chat.config import Settings
 from standins.behaviours import Answer, Stall
 from standins.deepseek import DeepSeekStandIn
@@ -25,7 +27,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
         "several_models.py",
         "tidy_up.py",
-        "import_chats.py",
+        *("share.py", "import_chats.py"),
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -46,7 +48,7 @@ async def test_a_refused_question_is_the_sentence_of_the_server(
 ) -> None:
     keyless = {"deepseek_api_key": None, "default_provider": "deepseek"}
     product = await Product(settings.model_copy(update=keyless)).start()
-    for name in ("stream.py", "ask_later.py", "stop.py"):
+    for name in ("stream.py", "ask_later.py", "share.py", "stop.py"):
         ran = await python(cookbook / name, "Hello!", product.url)
         assert (ran.code, ran.out) == (1, "")
         assert "503: deepseek cannot answer: set DEEPSEEK_API_KEY" in ran.err
@@ -85,6 +87,16 @@ async def test_a_file_is_uploaded_and_asked_about(
     ran = await python(program, str(file), "What?", product.url)
     assert (ran.code, ran.out) == (1, "")
     assert "422: no model is shown the file" in ran.err
+
+
+async def test_a_conversation_is_shared(product: Product, cookbook: Path) -> None:
+    ran = await python(cookbook / "share.py", "say: A tower", product.url)
+    answer, link = ran.out.split()[:2], ran.out.split()[-1]
+    assert (ran.code, answer) == (0, ["A", "tower"])
+    async with aiohttp.ClientSession() as anybody, anybody.get(link) as page:
+        assert page.status == 200
+        assert "A tower" in await page.text()
+    assert f"DELETE {product.url}/api/v1/shares/1" in ran.err
 
 
 async def test_conversations_are_brought_and_what_became_of_them_is_told(

@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.history.titles": _ours(
         "domain errors answering.asides catalog history.naming providers.base store"
     ),
+    "lite_llm_chat.exporters": _ours("domain errors exporters files.uploads store"),
     "lite_llm_chat.housekeeping": _ours("engine errors history.keeping store"),
     "lite_llm_chat.backups": _ours("errors store"),
     "lite_llm_chat.asking.prompts": _ours("domain"),
@@ -103,8 +104,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
-        "domain errors answering.approvals asking.manners backups catalog chat history model_lists"
-        " prices files.uploads temporary usage store api"
+        "domain errors answering.approvals asking.manners backups catalog chat exporters history"
+        " model_lists prices files.uploads temporary usage store api"
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
@@ -125,7 +126,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain history housekeeping backups temporary tools answering asking files"
+        " engine chat api drain exporters history housekeeping backups temporary tools answering"
+        " asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
@@ -167,6 +169,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": _ours("tools.mcp_client"),
     "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
+    "markdown_it": _ours("exporters"),
     "pypdf": _ours("files.pdf_text"),
     "httptools": _ours("providers.http1 web"),
 }

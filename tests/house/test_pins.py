@@ -15,7 +15,11 @@ from .documents import pins
 EXACT = re.compile(r"==[0-9][0-9A-Za-z.]*$")
 LOCAL = {"xllamacpp"}  # of requirement-local.txt: imported where a chat runs on board
 TOOLS = {"mcp", "httpx2", "jsonschema", "referencing"}  # requirement-mcp.txt and what it brings
-MODULES = {"python-multipart": "multipart", "pydantic-settings": "pydantic_settings"}
+MODULES = {
+    "markdown-it-py": "markdown_it",
+    "python-multipart": "multipart",
+    "pydantic-settings": "pydantic_settings",
+}
 BY_NAME = {"python-multipart"}  # used without an import: FastAPI loads it
 
 

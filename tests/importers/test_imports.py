@@ -91,7 +91,8 @@ async def test_an_imported_talk_goes_on_with_all_that_it_holds(
     asked = question("say: Fine", session_id=session["id"])
     frames = await (await product.stream("/chat", asked)).rest()
     assert frames[-1].data == {"done": True}
-    sent: Any = upstream.chats[-1].body["messages"]
+    body: Any = upstream.chats[-1].body
+    sent = body["messages"]
     assert [(one["role"], one["content"]) for one in sent][2:] == [
         *(("tool", "2"), ("assistant", "Two"), ("user", "Draw"), ("assistant", "Drawn")),
         ("user", "say: Fine"),
