@@ -96,8 +96,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " engine chat api drain housekeeping tools answering asking files"
     ),
     "lite_llm_chat.web": (),
-    "lite_llm_chat.cli": _ours("app config errors store web"),
-    "main": _ours("app cli"),
+    "lite_llm_chat.cli": _ours("config errors cli"),
+    "lite_llm_chat.cli.serve": _ours("app config errors web"),
+    "lite_llm_chat.cli.backup": _ours("config store cli"),
+    "lite_llm_chat.cli.restore": _ours("config store cli"),
+    "main": _ours("cli"),
     "standins": ("standins",),
     "bench": ("bench",),
 }

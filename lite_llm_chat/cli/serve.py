@@ -1,8 +1,8 @@
-"""The command `lite-llm-chat`: `serve` listens and says what answers.
+"""`serve`: listen, and say what answers.
 
-serve ───▶ bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
-backup ──▶ a checked copy of the database, also while it is served
-restore ─▶ a backup in the place of the database, the old file kept
+    bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
+                                                                                     │
+    started by another command: standard input ends with that one ─▶ SIGTERM to self ┘
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ import errno
 import ipaddress
 import logging
 import math
+import os
 import resource
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 import uvicorn
 
-from .app import Answering, create_app, who_answers
-from .config import Settings, load_settings
-from .errors import StartupError
-from .store.backup import BackupError, back_up, restore
-from .store.location import Location
-from .web import Connection
+from ..app import Answering, create_app, who_answers
+from ..config import Settings, load_settings
+from ..errors import StartupError
+from ..web import Connection
 
 OPEN_FILES = 65_536
 # An idle connection is kept longer than clients and proxies keep theirs (aiohttp 15 s, nginx 60 s):
@@ -37,76 +36,35 @@ KEEP_ALIVE_S = 75
 log = logging.getLogger("lite_llm_chat")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a command; the exit code is 0 if it did what it should."""
-    wanted = _parser().parse_args(argv)
-    try:
-        settings = load_settings()
-        match wanted.command:
-            case "backup":
-                return _back_up(settings, wanted.file, replace=wanted.replace)
-            case "restore":
-                return _restore(settings, wanted.file)
-            case _:
-                return serve(settings)
-    except BackupError as error:
-        print(f"cannot {wanted.command}: {error.detail}", file=sys.stderr)
-    except StartupError as error:
-        print(f"cannot start: {error.detail}", file=sys.stderr)
-    return 1
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to listen, if not where the settings say."""
+    parser.description = "Start the server. All else is a setting, in the environment or in .env."
+    parser.epilog = "example: lite-llm-chat serve --port 9000"
+    parser.add_argument("--host", help="the address to listen on, instead of HOST")
+    parser.add_argument("--port", type=int, help="the port to listen on, instead of PORT")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lite-llm-chat",
-        description="A chat backend that never loses a word.",
-        epilog="example: PORT=9000 lite-llm-chat serve",
-    )
-    commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="start the server (the default)")
-    backup = commands.add_parser(
-        "backup",
-        help="copy the database, also while the server runs",
-        description="Copy the database of DATABASE_URL, also while the server runs.",
-        epilog="example: lite-llm-chat backup /var/backups/chat.db",
-    )
-    backup.add_argument("file", type=Path, help="where the copy goes")
-    backup.add_argument("--replace", action="store_true", help="the file may exist")
-    restore_ = commands.add_parser(
-        "restore",
-        help="put a backup in the place of the database; stop the server first",
-        description="Put a backup in the place of the database of DATABASE_URL. The old file is"
-        " kept beside it under a dated name. Stop the server first.",
-        epilog="example: lite-llm-chat restore /var/backups/chat.db",
-    )
-    restore_.add_argument("file", type=Path, help="the backup")
-    return parser
+def run(wanted: argparse.Namespace) -> int:
+    """Serve until a signal ends it. Raises StartupError."""
+    settings = load_settings()
+    changed = {"host": wanted.host, "port": wanted.port}
+    given = {name: value for name, value in changed.items() if value is not None}
+    if wanted.child:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    return serve(settings.model_copy(update=given), brief=wanted.child)
 
 
-def _back_up(settings: Settings, target: Path, *, replace: bool) -> int:
-    """Copy the database to a file. Raises BackupError, StartupError."""
-
-    def tell(size: int) -> None:
-        print(f"{size / 1e6:.0f} MB …", file=sys.stderr, flush=True)
-
-    source = Location.from_url(settings.database_url).path
-    size = back_up(source, target, replace=replace, tell=tell)
-    print(f"{target} has the database, checked: {size / 1e6:.1f} MB")
-    return 0
+def _end_with_parent() -> None:
+    """Stop once standard input ends: whoever started this server has left, or was killed."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _restore(settings: Settings, backup: Path) -> int:
-    """Put a backup in the database's place. Raises BackupError, StartupError."""
-    location = Location.from_url(settings.database_url)
-    kept = restore(backup, location, datetime.now(UTC))
-    print(f"{location.path} is what {backup} has")
-    if kept is not None:
-        print(f"the old file is kept as {kept}")
-    return 0
-
-
-def serve(settings: Settings) -> int:
-    """Listen on HOST and PORT until a signal ends it. Raises StartupError."""
+def serve(settings: Settings, *, brief: bool = False) -> int:
+    """Listen on HOST and PORT until a signal ends it; `brief` says the address and nothing else.
+    Raises StartupError."""
     _allow_many_files()
     app = create_app(settings)
     listener = _bind(settings.host, settings.port)
@@ -122,7 +80,13 @@ def serve(settings: Settings) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 1,
     )
-    server = _Server(config, lambda: _greeting(settings, listener, who_answers(app)))
+
+    def greeting() -> str:
+        if brief:
+            return _address(settings, listener)
+        return _greeting(settings, _address(settings, listener), who_answers(app))
+
+    server = _Server(config, greeting)
     try:
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the reason was said before
             server.run(sockets=[listener])
@@ -176,10 +140,13 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greeting(settings: Settings, listener: socket.socket, who: Answering) -> str:
-    port = listener.getsockname()[1]
+def _address(settings: Settings, listener: socket.socket) -> str:
+    """Where it can be reached, with the port that the system gave if PORT is 0."""
     shown = "localhost" if _is_loopback(settings.host) else settings.host
-    base = f"http://{shown}:{port}"
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _greeting(settings: Settings, base: str, who: Answering) -> str:
     lines = [
         "",
         f"  {settings.app_name} {settings.app_version}",
