@@ -1,10 +1,10 @@
 """The command `lite-llm-chat`: a server, and a client of it for people and scripts.
 
-    lite-llm-chat NAME … ─▶ prepare ─▶ commands.load(NAME) ─▶ run ─▶ exit code
-                                              │                └─ Trouble ─▶ one sentence on stderr
-    serve ──▶ app                             │
-    backup · restore · doctor ──▶ the files   │
-    all others ──HTTP──▶ a server that runs, or one that is started for the time of the command
+lite-llm-chat NAME … ─▶ prepare ─▶ commands.load(NAME) ─▶ run ─▶ exit code
+                                          │                └─ Trouble ─▶ one sentence on stderr
+serve ──▶ app                             │
+backup · restore · doctor ──▶ the files   │
+all others ──HTTP──▶ a server that runs, or one that is started for the time of the command
 """
 
 from __future__ import annotations

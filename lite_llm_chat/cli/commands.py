@@ -79,8 +79,6 @@ class Parser(argparse.ArgumentParser):
 
 def parser_of(name: str, command: Command) -> argparse.ArgumentParser:
     """The parser of one command."""
-    parser = Parser(
-        prog=f"{PROGRAM} {name}", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=f"{PROGRAM} {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
     command.arguments(parser)
     return parser

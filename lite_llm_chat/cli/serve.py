@@ -1,8 +1,8 @@
 """`serve`: listen, and say what answers.
 
-    bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
-                                                                                     │
-    started by another command: standard input ends with that one ─▶ SIGTERM to self ┘
+bind the port (taken? say so) ─▶ start the application ─▶ print the address ─▶ serve
+                                                                                 │
+started by another command: standard input ends with that one ─▶ SIGTERM to self ┘
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a command ends: a number for scripts, and one sentence for a person.
 
-    Trouble(sentence, exit) ──raised anywhere in a command──▶ standard error, exit code
+Trouble(sentence, exit) ──raised anywhere in a command──▶ standard error, exit code
 """
 
 from __future__ import annotations
