@@ -38,7 +38,9 @@ def money(microusd: int | None) -> str:
     if microusd is None:
         return ""
     dollars = microusd / 1e6
-    return f"${dollars:,.2f}" if dollars >= 1 or not microusd else f"${dollars:.4g}"
+    if dollars >= 1 or not microusd:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.6f}".rstrip("0")
 
 
 def size(count: int) -> str:
