@@ -148,12 +148,12 @@ class _Lifespan:
             stack.push_async_callback(eventlog.close)
             pool = Pool(settings.connect_timeout_seconds)
             stack.push_async_callback(pool.close)
-            providers = _providers(settings, pool, eventlog.beat)
+            providers = providers_of(settings, pool, eventlog.beat)
             local = providers["local"]
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
             catalog = _catalog(settings, providers)
-            costs = prices.Prices(_own_prices(settings), catalog.answering)
+            costs = prices.Prices(own_prices(settings), catalog.answering)
             toolbox = await _toolbox(settings, stack)
             engine = Engine(eventlog, _policy(settings), catalog.advice, toolbox)
             uploads = Uploads(
@@ -178,7 +178,7 @@ class _Lifespan:
             stack.push_async_callback(chat.settle)
             _in_background(stack, _tidy(database, settings), "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
-            if isinstance(local, Local) and _wants_local(settings):
+            if isinstance(local, Local) and wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
 
@@ -214,7 +214,8 @@ async def _toolbox(settings: Settings, stack: AsyncExitStack) -> Toolbox:
     return toolbox
 
 
-def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
+def providers_of(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
+    """Every provider with these settings. Nothing is contacted. Raises StartupError."""
     key = settings.deepseek_api_key
     usual = Settings.model_fields["endpoints_file"].default
     own = endpoints.read(
@@ -239,7 +240,8 @@ def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider
     )
 
 
-def _own_prices(settings: Settings) -> prices.Own:
+def own_prices(settings: Settings) -> prices.Own:
+    """The prices of PRICES_FILE. Raises StartupError."""
     usual = Settings.model_fields["prices_file"].default
     return prices.read(Path(settings.prices_file), required=settings.prices_file != usual)
 
@@ -270,7 +272,8 @@ def who_answers(app: Application) -> Answering:
     return Answering(f"{usual.name}: {usual.description}", trouble, others)
 
 
-def _wants_local(settings: Settings) -> bool:
+def wants_local(settings: Settings) -> bool:
+    """The model on board is loaded at the start."""
     if settings.local_model == "off":
         return False
     return default_provider(settings) == "local" or settings.local_model_path is not None

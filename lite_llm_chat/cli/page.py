@@ -14,9 +14,11 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.segment import Segment
 from rich.spinner import Spinner
+from rich.style import Style
 from rich.text import Text
 
 from .markdown import THEME, Block, Growing, blocks, settled
@@ -162,8 +164,8 @@ class Drawn:
         if self._thoughts:
             *lines, self._thought = (self._thought + harmless(new)).split("\n")
             for line in lines:
-                self._print(_thought(line))
-            self._draw(_thought(self._thought))
+                self._print(_Thought(line))
+            self._draw(_Thought(self._thought))
 
     def note(self, line: str, style: str = "dim") -> None:
         self._print(Text(harmless(line), style))
@@ -191,7 +193,7 @@ class Drawn:
             rest, self._thought = self._thought, ""
             self._draw(Text(""))
             if rest:
-                self._print(_thought(rest))
+                self._print(_Thought(rest))
         else:
             self._print(Text(f"thought for {took_s:.0f} s", "dim"))
         self._blocks += 1  # an empty line stands between it and the answer
@@ -203,18 +205,28 @@ class Drawn:
             self._blocks += 1
             self._out.print(Block(block))
 
-    def _print(self, line: Text) -> None:
+    def _print(self, line: Text | _Thought) -> None:
         self._out.print(line, soft_wrap=False)
 
     def _spin(self, words: str) -> None:
         self._draw(Spinner("dots", Text(words, "dim"), style="cyan"))
 
-    def _draw(self, what: Growing | Text | Spinner) -> None:
+    def _draw(self, what: Growing | _Thought | Text | Spinner) -> None:
         if self._live is None:
             self._live = Live(console=self._out, refresh_per_second=FRAMES_PER_S, transient=True)
             self._live.start()
         self._live.update(what)
 
 
-def _thought(line: str) -> Text:
-    return Text(BAR + line, "dim italic")
+class _Thought:
+    """A line of thoughts, with a bar before each line of the terminal."""
+
+    def __init__(self, text: str) -> None:
+        self._text = Text(text, "dim italic")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = options.update(width=max(1, options.max_width - len(BAR)))
+        for line in console.render_lines(self._text, room, pad=False):
+            yield Segment(BAR, Style(dim=True))
+            yield from line
+            yield Segment.line()
