@@ -46,8 +46,9 @@ def put(client: Client, path: str, body: Mapping[str, object]) -> Ticket:
         try:
             made = keyed.call("POST", path, {**body, "background": True})
             break
-        except Unreachable:
-            if not left:
+        except Unreachable as gone:
+            again = gone.dropped or left < TRIES - 1  # it was there before
+            if not (left and again):
                 raise
             time.sleep(PAUSE_S)
     else:

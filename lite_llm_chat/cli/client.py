@@ -14,7 +14,14 @@ import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -22,15 +29,21 @@ from .trouble import Exit, Trouble
 
 TIMEOUT_S = 60.0
 READ_BYTES = 65_536
+# Somebody was there: the same request may reach them again.
+DROPPED = (
+    *(RemoteDisconnected, IncompleteRead),
+    *(ConnectionResetError, BrokenPipeError, TimeoutError),
+)
 
 Body = bytes | Iterable[bytes] | None
 
 
 class Unreachable(Trouble):
-    """No server answers at an address, or something that is none of ours."""
+    """No server answers at an address, or something that is none of ours. `dropped`: one did."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, *, dropped: bool = False) -> None:
         super().__init__(sentence, Exit.UNREACHABLE)
+        self.dropped = dropped
 
 
 class Refused(Trouble):
@@ -124,12 +137,15 @@ class Client:
 
     def lost(self, cause: Exception) -> Unreachable:
         """What an error of the network says to a person."""
-        if isinstance(cause, HTTPException):
+        if isinstance(cause, HTTPException) and not isinstance(cause, DROPPED):
             return self._stranger()
-        why = getattr(cause, "strerror", None) or str(cause) or "it does not answer"
+        why = getattr(cause, "strerror", None) or "it hung up"
+        if isinstance(cause, TimeoutError):
+            why = "it does not answer in time"
         return Unreachable(
             f"no answer from {self.shown} ({why.lower()}): start a server there, or name another"
-            " one with --url"
+            " one with --url",
+            dropped=isinstance(cause, DROPPED),
         )
 
     def _connection(self, timeout_s: float) -> HTTPConnection:

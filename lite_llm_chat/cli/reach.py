@@ -121,8 +121,8 @@ def _started(settings: Settings, usual: str) -> Iterator[str]:
 def _why(log: Path) -> str:
     """Why a server did not start, in its own words."""
     lines = log.read_text("utf-8", "replace").splitlines()
-    said = next((line for line in reversed(lines) if line.startswith("cannot start: ")), None)
-    reason = said.removeprefix("cannot start: ") if said else f"{log} says more"
+    said = next((line for line in reversed(lines) if "cannot start: " in line), "")
+    reason = said.partition("cannot start: ")[2] or f"{log} says more"
     hint = "; or name the address of that one with --url" if "another server uses" in reason else ""
     return f"no server could be started: {reason}{hint}"
 

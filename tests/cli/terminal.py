@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 import termios
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,18 +25,19 @@ from typing import Self
 from tests.durability.processes import ROOT, environment
 
 PATIENCE_S = 30.0
+ROWS = 24
 ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[=>]|[\x01\x02]"
 )
 
 
-def surroundings(folder: Path, **more: str) -> dict[str, str]:
+def surroundings(folder: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a command: no settings but a folder of its own, no proxy."""
     kept = environment(folder, "")
     for name in [*kept]:
         if name.lower().endswith("_proxy") or name in ("NO_COLOR", "LITE_LLM_CHAT_URL"):
             del kept[name]
-    return kept | {"XDG_STATE_HOME": f"{folder}/state", "TERM": "xterm-256color"} | more
+    return kept | {"XDG_STATE_HOME": f"{folder}/state", "TERM": "xterm-256color"} | {**(env or {})}
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,16 @@ class Said:
 
 
 async def command(
-    folder: Path, *words: str | Path, stdin: bytes | None = None, **more: str
+    folder: Path,
+    *words: str | Path,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Said:
     """Run a command in a folder, to its end. Without `stdin` there is none to read."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "main.py"), *map(str, words)),
         cwd=folder,
-        env=surroundings(folder, **more),
+        env=surroundings(folder, env),
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -67,11 +72,12 @@ async def command(
 class Terminal:
     """A command in a terminal of 80 columns."""
 
-    def __init__(self, folder: Path, *words: str | Path, rows: int = 24, **more: str) -> None:
+    def __init__(
+        self, folder: Path, *words: str | Path, env: Mapping[str, str] | None = None
+    ) -> None:
         self._command = (sys.executable, str(ROOT / "main.py"), *map(str, words))
         self._folder = folder
-        self._rows = rows
-        self._env = surroundings(folder, **more)
+        self._env = surroundings(folder, env)
         self._raw = b""
         self._seen = 0  # how much of what stands there was waited for already
         self._news = asyncio.Event()
@@ -80,7 +86,7 @@ class Terminal:
 
     async def __aenter__(self) -> Self:
         self._master, slave = pty.openpty()
-        size = struct.pack("HHHH", self._rows, 80, 0, 0)
+        size = struct.pack("HHHH", ROWS, 80, 0, 0)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
