@@ -86,19 +86,20 @@ class Client:
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Any:
         """The parsed reply of a route below the prefix, None for an empty one. A `query` of None
-        is left out. Raises Refused, Unreachable."""
+        is left out, a list is sent one by one. Raises Refused, Unreachable."""
         sent = None if body is None else json.dumps(body).encode()
         with self.open(method, self.route(path, **query), sent) as response:
             return self.parsed(response)
 
     def route(self, path: str, **query: object) -> str:
-        """A path below the prefix, with its query."""
+        """A path below the prefix, with its query; `from_` is `from`."""
         given = {
-            name.rstrip("_"): str(value).lower() if isinstance(value, bool) else str(value)
+            name.rstrip("_"): str(value).lower() if isinstance(value, bool) else value
             for name, value in query.items()
-            if value is not None
+            if value is not None and value != []
         }
-        return f"{self.prefix}{path}" + (f"?{urlencode(given, quote_via=quote)}" if given else "")
+        asked = f"?{urlencode(given, doseq=True, quote_via=quote)}" if given else ""
+        return f"{self.prefix}{path}{asked}"
 
     def parsed(self, response: HTTPResponse) -> Any:
         """The JSON of a response. Raises Unreachable if it is none."""
