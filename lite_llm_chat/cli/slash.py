@@ -155,6 +155,12 @@ def _retry(talk: Talk, _rest: str) -> None:
     talk.again()
 
 
+def _edit(talk: Talk, question: str) -> None:
+    if not question:
+        raise Trouble("say what to ask instead, such as /edit And in German?")
+    talk.instead(question)
+
+
 def _continue(talk: Talk, _rest: str) -> None:
     talk.go_on()
 
@@ -212,6 +218,7 @@ COMMANDS: Mapping[str, Slash] = MappingProxyType(
         "stop": Slash("", "stop an answer that runs on", _stop),
         "retry": Slash("", "answer the last question again", _retry),
         "continue": Slash("", "go on where an answer was cut", _continue),
+        "edit": Slash("TEXT", "ask something else instead of the last question", _edit),
         "file": Slash("PATH", "put a file beside the next question", _file),
         "system": Slash("[TEXT|off]", "what the model is told before", _system),
         "reasoning": Slash("on|off", "show what it thinks, or do not", _reasoning),

@@ -61,6 +61,12 @@ class Talk:
         """The last answer, from where it was cut. Raises Trouble."""
         self._beside("continue")
 
+    def instead(self, question: str) -> None:
+        """Another question in the place of the last one, which stays beside it. Raises Trouble."""
+        asked = self._last("user", "nothing was asked in this session yet")
+        path = f"/messages/{asked['id']}/edit"
+        self.show(self._put(path, {"content": question, **self._options()}))
+
     def attach(self) -> None:
         """Show the answer that the session is getting, or its last one. Raises Trouble."""
         last = self.last_answer()
@@ -89,18 +95,22 @@ class Talk:
 
     def last_answer(self) -> dict[str, Any]:
         """The last message of the model. Raises Trouble if there is none."""
+        return self._last("assistant", "this session has no answer yet")
+
+    def _last(self, role: str, otherwise: str) -> dict[str, Any]:
         session = self.session()
         for message in reversed(session["messages"]):
-            if message["role"] == "assistant":
+            if message["role"] == role:
                 found: dict[str, Any] = {**message, "session_id": session["id"]}
                 return found
-        raise Trouble("this session has no answer yet")
+        raise Trouble(otherwise)
 
     def use_model(self, name: str) -> None:
         """From now on somebody else answers. Raises Refused."""
         chosen = model_fields(self.client, name)
         if self.session_id is not None:
-            self.client.call("PATCH", f"/sessions/{self.session_id}", chosen)
+            session = self.client.call("PATCH", f"/sessions/{self.session_id}", chosen)
+            chosen = {key: session[key] for key in ("provider", "model")}
         self.model = chosen
 
     def open(self, session_id: int) -> dict[str, Any]:
