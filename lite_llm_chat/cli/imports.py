@@ -43,7 +43,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "  lite-llm-chat import everything.zip --json | jq .conversations"
     )
     parser.add_argument("file", type=Path, help="the file, as it was exported")
-    parser.add_argument("--format", choices=FORMATS, default="auto", help="else what it looks like")
+    known = ", ".join(FORMATS[1:])
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="auto",
+        metavar="NAME",
+        help=f"of what it is: {known}; else what it looks like",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     reach.arguments(parser)
 

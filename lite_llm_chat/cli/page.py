@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.segment import Segment
 from rich.spinner import Spinner
@@ -128,7 +128,7 @@ class Drawn:
     def __init__(self, out: Console, *, thoughts: bool) -> None:
         self._out = out
         self._thoughts = thoughts
-        self._live: Live | None = None
+        self._live: _Still | None = None
         self._open = ""  # the block that is still being written
         self._thought = ""  # the line of thoughts that is still being written
         self._thinking_since = 0.0
@@ -213,9 +213,27 @@ class Drawn:
 
     def _draw(self, what: Growing | _Thought | Text | Spinner) -> None:
         if self._live is None:
-            self._live = Live(console=self._out, refresh_per_second=FRAMES_PER_S, transient=True)
+            self._live = _Still(console=self._out, refresh_per_second=FRAMES_PER_S, transient=True)
             self._live.start()
         self._live.update(what)
+
+
+class _Still(Live):
+    """Draws again only what has changed, or moves by itself: what stands still does not flicker."""
+
+    _moves = False
+    _drawn = False
+
+    def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
+        with self._lock:
+            self._moves, self._drawn = isinstance(renderable, Spinner), False
+            super().update(renderable, refresh=refresh)
+
+    def refresh(self) -> None:
+        with self._lock:
+            if self._moves or not self._drawn:
+                self._drawn = True
+                super().refresh()
 
 
 class _Thought:

@@ -18,6 +18,7 @@ from rich.text import Text
 from .client import Client
 from .exporting import write_session
 from .files import upload
+from .search import find, print_found
 from .tables import print_table
 from .talk import Talk
 from .text import line, moment
@@ -118,6 +119,12 @@ def _sessions(talk: Talk, _rest: str) -> None:
     print_table(talk.out, ["session", "title", "last"], rows)
 
 
+def _search(talk: Talk, words: str) -> None:
+    if not words:
+        raise Trouble("say what to look for, such as /search lighthouse")
+    print_found(talk.out, find(talk.client, {"q": words}, SHOWN)["results"])
+
+
 def _open(talk: Talk, rest: str) -> None:
     session = talk.open(_number(rest))
     for message in session["messages"][-2:]:
@@ -212,6 +219,7 @@ COMMANDS: Mapping[str, Slash] = MappingProxyType(
         "models": Slash("[PROVIDER]", "who could answer", _models),
         "new": Slash("", "begin a new session", _new),
         "sessions": Slash("", "the newest sessions", _sessions),
+        "search": Slash("WORDS", "find them in everything that was said", _search),
         "open": Slash("N", "go to a session", _open),
         "title": Slash("[TEXT]", "call this session something, or show what it is called", _title),
         "resume": Slash("", "show the answer that is being made, or the last one", _resume),

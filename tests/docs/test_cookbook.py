@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
+
+import pytest
 
 from lite_llm_chat.config import Settings
 from standins.behaviours import Answer, Stall
@@ -14,13 +18,14 @@ from tests.conftest import Product
 from .conftest import python, run
 from .cutter import Cutter
 
+MAIN = Path(__file__).resolve().parents[2] / "main.py"
 STORY = " ".join(f"word{n}" for n in range(1, 61))
 
 
 def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
-        *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
+        *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py", "sum_up.sh"),
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -92,3 +97,29 @@ async def test_a_stopped_answer_keeps_its_words(
     assert (ran.code, status) == (0, "cancelled")
     assert text
     assert STORY.startswith(text)
+
+
+async def test_a_script_that_asks_keeps_whole_answers_only(
+    product: Product,
+    upstream: DeepSeekStandIn,
+    cookbook: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "bin" / "lite-llm-chat"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{MAIN}" "$@"\n', "utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    text = tmp_path / "notes.txt"
+    text.write_text("Milk, eggs", "utf-8")
+    upstream.play(Answer(text="A list", finish_reason="length"))
+    cut = await run("sh", str(cookbook / "sum_up.sh"), str(text), product.url)
+    assert (cut.code, cut.out) == (6, "")
+    assert "try again later" in cut.err
+    upstream.play(Answer(text="A shopping list"))
+    whole = await run("sh", str(cookbook / "sum_up.sh"), str(text), product.url)
+    assert (whole.code, whole.out, whole.err) == (0, "", "")
+    assert order_of(upstream)["messages"][0]["content"].endswith("lines.\n\nMilk, eggs")
+    assert sorted(one.name for one in tmp_path.glob("notes*")) == ["notes.txt", "notes.txt.summary"]
+    assert (tmp_path / "notes.txt.summary").read_text("utf-8") == "A shopping list\n"
