@@ -1,6 +1,6 @@
 """The front door: `python main.py` serves, `uvicorn main:app` finds the application here.
 
-    python main.py ───────▶ lite_llm_chat.cli      (reads HOST and PORT, then serves)
+    python main.py ───────▶ lite_llm_chat.cli      (serves, or does what is asked for)
     uvicorn main:app ─────▶ app                    (made at import; opens nothing until it starts)
 
 Whoever comes before the installation is told the two lines that are missing, not a traceback.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
+from typing import Any
 
 INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install -r requirement.txt"
 
@@ -21,7 +23,10 @@ if sys.version_info < (3, 11):
 gc.disable()  # imports make next to no garbage: looking for it took a tenth of the start-up
 try:
     from lite_llm_chat import cli
-    from lite_llm_chat.app import application
+
+    # Only what is wanted is imported, and imported here: a command that asks a running server
+    # needs none of a server's parts.
+    begin: Callable[[], Any] = cli.prepare() if __name__ == "__main__" else cli.application()
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("lite_llm_chat"):
         raise  # a defect of ours: nothing that an installation would mend
@@ -35,6 +40,6 @@ gc.set_threshold(20_000, 10, 20)  # a crowd that arrives is no garbage: looking 
 gc.enable()
 
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    sys.exit(begin())
 
-app = application()
+app = begin()

@@ -179,12 +179,12 @@ class _Lifespan:
             stack.push_async_callback(eventlog.close)
             pool = Pool(settings.connect_timeout_seconds)
             stack.push_async_callback(pool.close)
-            providers = _providers(settings, pool, eventlog.beat)
+            providers = providers_of(settings, pool, eventlog.beat)
             local = providers["local"]
             if isinstance(local, Local):
                 stack.push_async_callback(local.close)
             catalog = _catalog(settings, providers)
-            costs = prices.Prices(_own_prices(settings), catalog.answering)
+            costs = prices.Prices(own_prices(settings), catalog.answering)
             toolbox = await _toolbox(settings, stack)
             engine = Engine(eventlog, _policy(settings), catalog.advice, toolbox)
             uploads = Uploads(
@@ -236,7 +236,7 @@ class _Lifespan:
             _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             backups.keep_time(timedelta(hours=settings.backup_every_hours))
-            if isinstance(local, Local) and _wants_local(settings):
+            if isinstance(local, Local) and wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
 
@@ -272,7 +272,8 @@ async def _toolbox(settings: Settings, stack: AsyncExitStack) -> Toolbox:
     return toolbox
 
 
-def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
+def providers_of(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
+    """Every provider with these settings. Nothing is contacted. Raises StartupError."""
     key = settings.deepseek_api_key
     usual = Settings.model_fields["endpoints_file"].default
     own = endpoints.read(
@@ -297,7 +298,8 @@ def _providers(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider
     )
 
 
-def _own_prices(settings: Settings) -> prices.Own:
+def own_prices(settings: Settings) -> prices.Own:
+    """The prices of PRICES_FILE. Raises StartupError."""
     usual = Settings.model_fields["prices_file"].default
     return prices.read(Path(settings.prices_file), required=settings.prices_file != usual)
 
@@ -328,7 +330,8 @@ def who_answers(app: Application) -> Answering:
     return Answering(f"{usual.name}: {usual.description}", trouble, others)
 
 
-def _wants_local(settings: Settings) -> bool:
+def wants_local(settings: Settings) -> bool:
+    """The model on board is loaded at the start."""
     if settings.local_model == "off":
         return False
     return default_provider(settings) == "local" or settings.local_model_path is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from lite_llm_chat.config import Settings
 from standins.behaviours import Answer, Stall
@@ -18,13 +21,14 @@ from tests.importers.chatgpt import plain
 from .conftest import python, run
 from .cutter import Cutter
 
+MAIN = Path(__file__).resolve().parents[2] / "main.py"
 STORY = " ".join(f"word{n}" for n in range(1, 61))
 
 
 def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
-        *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
+        *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py", "sum_up.sh"),
         "several_models.py",
         "tidy_up.py",
         *("share.py", "import_chats.py"),
@@ -161,3 +165,28 @@ async def test_what_is_old_is_archived_but_not_what_is_pinned_or_tagged(
     assert (ran.code, ran.out) == (0, "3 archived\n")
     _, left = await product.call("GET", "/sessions")
     assert [one["id"] for one in left] == [3, 2]
+
+
+async def test_a_script_that_asks_keeps_whole_answers_only(
+    product: Product,
+    upstream: DeepSeekStandIn,
+    cookbook: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "bin" / "lite-llm-chat"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{MAIN}" "$@"\n', "utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    text = tmp_path / "notes.txt"
+    text.write_text("Milk, eggs", "utf-8")
+    upstream.play(Answer(text="A list", finish_reason="length"))
+    cut = await run("sh", str(cookbook / "sum_up.sh"), str(text), product.url)
+    assert (cut.code, cut.out) == (6, "")
+    assert "try again later" in cut.err
+    upstream.play(Answer(text="A shopping list"))
+    whole = await run("sh", str(cookbook / "sum_up.sh"), str(text), product.url)
+    assert (whole.code, whole.out, whole.err) == (0, "", "")
+    assert order_of(upstream)["messages"][0]["content"].endswith("lines.\n\nMilk, eggs")
+    assert (tmp_path / "notes.txt.summary").read_text("utf-8") == "A shopping list\n"

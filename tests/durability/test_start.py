@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat.cli import OPEN_FILES
+from lite_llm_chat.cli.serve import OPEN_FILES
 from lite_llm_chat.errors import StartupError
 from lite_llm_chat.store import location
 from lite_llm_chat.store.database import Database

@@ -147,6 +147,24 @@ def imports_inside_functions(files: Iterable[Source], allowed: Iterable[Place]) 
     ]
 
 
+def imports_by_name(files: Iterable[Source], allowed: Iterable[Place]) -> list[str]:
+    """Calls of `import_module` and `__import__`, but for those in the named functions."""
+    places = set(allowed)
+    return [
+        f"{file.path}:{node.lineno} imports by name in {name or 'the module'}"
+        for file in files
+        for node, name in with_functions(file.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and _called(node.func) in {"import_module", "__import__"}
+        and (file.path, name or "") not in places
+    ]
+
+
+def _called(function: ast.Name | ast.Attribute) -> str:
+    return function.id if isinstance(function, ast.Name) else function.attr
+
+
 def import_cycles(files: Sequence[Source]) -> list[str]:
     """Rings of modules that import each other, each ring once, as `a → b → a`."""
     modules = frozenset(file.module for file in files)

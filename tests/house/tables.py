@@ -1,6 +1,6 @@
 """What the rules compare with: who may import whom, and the few named exceptions.
 
-    main ─▶ cli ─▶ app ─▶ api ─▶ chat ─▶ engine ─▶ eventlog ─▶ store ─▶ domain, errors
+    main ─▶ cli ┄▶ app ─▶ api ─▶ chat ─▶ engine ─▶ eventlog ─▶ store ─▶ domain, errors
                                              └────▶ providers.base ────────────┘
 
 A row names the modules that a module (or everything below a folder) may import of ours; what is
@@ -130,8 +130,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " asking files"
     ),
     "lite_llm_chat.web": (),
-    "lite_llm_chat.cli": _ours("app config errors store web"),
-    "main": _ours("app cli"),
+    "lite_llm_chat.cli": _ours("errors cli"),
+    "lite_llm_chat.cli.serve": _ours("app config errors web"),
+    "lite_llm_chat.cli.reach": _ours("config cli.client cli.trouble"),
+    "lite_llm_chat.cli.backup": _ours("config store cli"),
+    "lite_llm_chat.cli.restore": _ours("config store cli"),
+    "lite_llm_chat.cli.doctor": _ours("config errors store cli"),
+    "lite_llm_chat.cli.machine": _ours("config store cli"),
+    "lite_llm_chat.cli.vendors": _ours("app config errors providers tools cli"),
+    "main": _ours("cli"),
     "standins": ("standins",),
     "bench": ("bench",),
 }
@@ -143,6 +150,13 @@ MAY_IMPORT_INSIDE: tuple[Place, ...] = (
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
+)
+
+# (path, function): what imports by a name that it is given, and so is seen by no other rule.
+IMPORT_BY_NAME: tuple[Place, ...] = (
+    ("lite_llm_chat/cli/commands.py", "load"),  # a command's module, from its table
+    ("lite_llm_chat/cli/commands.py", "application"),  # for `uvicorn main:app`
+    ("lite_llm_chat/cli/commands.py", "version"),
 )
 
 # (path, function): what one answer's defect may do to the tasks that all answers need. A provider's
@@ -169,9 +183,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": _ours("tools.mcp_client"),
     "referencing": _ours("tools.mcp_client"),
     "httpx2": _ours("tools.mcp_client"),
-    "markdown_it": _ours("exporters"),
+    "markdown_it": _ours("cli.markdown exporters"),
     "pypdf": _ours("files.pdf_text"),
     "httptools": _ours("providers.http1 web"),
+    "rich": _ours("cli"),
 }
 
 MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)

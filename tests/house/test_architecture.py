@@ -36,6 +36,10 @@ def test_no_import_stands_inside_a_function(everything: list[Source]) -> None:
     assert rules.imports_inside_functions(everything, tables.MAY_IMPORT_INSIDE) == []
 
 
+def test_only_the_table_of_commands_imports_by_name(product: list[Source]) -> None:
+    assert rules.imports_by_name(product, tables.IMPORT_BY_NAME) == []
+
+
 def test_no_ring_of_imports(everything: list[Source]) -> None:
     assert rules.import_cycles(everything) == []
 
@@ -71,6 +75,9 @@ def test_every_named_exception_is_still_needed(everything: list[Source]) -> None
         assert rules.imports_inside_functions(everything, others), place
     for place in fences:
         assert rules.broad_excepts(everything, [each for each in fences if each != place]), place
+    for place in tables.IMPORT_BY_NAME:
+        others = [each for each in tables.IMPORT_BY_NAME if each != place]
+        assert rules.imports_by_name(everything, others), place
     assert set(readers) <= {file.path for file in everything}
 
 
@@ -117,6 +124,15 @@ def test_an_import_inside_a_function_is_found_unless_it_is_named() -> None:
         "lite_llm_chat/x.py:3 imports json inside C.f"
     ]
     assert rules.imports_inside_functions(files, [("lite_llm_chat/x.py", "json")]) == []
+
+
+def test_an_import_by_name_is_found_unless_its_place_is_named() -> None:
+    files = bad("def load(name):\n    return importlib.import_module(name)\n__import__('x')")
+    assert rules.imports_by_name(files, []) == [
+        "lite_llm_chat/x.py:2 imports by name in load",
+        "lite_llm_chat/x.py:3 imports by name in the module",
+    ]
+    assert len(rules.imports_by_name(files, [("lite_llm_chat/x.py", "load")])) == 1
 
 
 def test_an_import_inside_a_class_body_is_not_inside_a_function() -> None:

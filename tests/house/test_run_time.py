@@ -20,7 +20,7 @@ def loaded(root: Path, modules: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("modules", ["main", "lite_llm_chat.app, lite_llm_chat.cli"])
+@pytest.mark.parametrize("modules", ["main", "lite_llm_chat.app, lite_llm_chat.cli.serve"])
 def test_no_vendors_package_and_no_other_client_is_loaded_at_run_time(
     root: Path, modules: str
 ) -> None:
