@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from ..errors import StartupError
 from . import places as _places  # noqa: F401  its tables join the metadata
 from .location import Location
-from .tables import REVISION, TERMINAL_TRIGGER, metadata
+from .tables import REVISION, SEARCH_INDEX, TERMINAL_TRIGGER, metadata
 
 log = logging.getLogger("lite_llm_chat.store")
 
@@ -113,7 +113,8 @@ def snapshot(location: Location, target: Path) -> None:
 def _create(engine: Engine) -> None:
     with engine.connect() as conn, conn.begin():
         metadata.create_all(conn)
-        conn.exec_driver_sql(TERMINAL_TRIGGER)
+        for statement in (TERMINAL_TRIGGER, *SEARCH_INDEX):
+            conn.exec_driver_sql(statement)
         conn.exec_driver_sql(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
             " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, update
 from ..domain import Session, TitleBy
 from ..errors import NotFound
 from ..stamps import generation_id
+from . import search
 from .bare import first, run
 from .codec import moment_to_text, text_to_moment, text_to_options
 from .tables import sessions
@@ -80,6 +81,7 @@ def create(conn: Connection, title: Titled, home: tuple[str, str], at: datetime)
     uid, moment = generation_id(), moment_to_text(at)
     values = (title.text, *home, moment, moment, uid, title.by)
     [(session_id,)] = run(conn, _CREATE, values)
+    search.add_title(conn, session_id, title.text)
     return Session(session_id, title.text, *home, at, at, uid=uid, title_by=title.by)
 
 
@@ -101,6 +103,8 @@ def page(conn: Connection, skip: int, limit: int) -> Sequence[Session]:
 
 def change(conn: Connection, session_id: int, at: datetime, values: dict[str, str]) -> None:
     """Set any of `title`, `provider` and `model`, and touch `updated_at`."""
+    if "title" in values:
+        search.change_title(conn, session_id, values["title"])
     conn.execute(
         update(sessions).where(sessions.c.id == session_id).values(**values, updated_at=at)
     )
@@ -118,9 +122,11 @@ def touch(conn: Connection, session_id: int, at: datetime) -> None:
 
 def remove(conn: Connection, session_id: int) -> None:
     """The session with its messages, generations and logs."""
+    search.remove_session(conn, session_id)
     conn.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
 def remove_all(conn: Connection) -> None:
     """Every session."""
+    search.remove_all(conn)
     conn.execute(delete(sessions))

@@ -1,0 +1,65 @@
+"""What the index of words needs beside the conversations: old rows in it, few segments.
+
+start ─▶ backfill, a step at a time with a pause as long ─▶ merge now and then, until the end
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ..errors import LiteError
+from ..store import search
+from ..store.database import Connection, Database
+
+MERGE_INTERVAL_S = 10.0
+STEPS_BETWEEN_MERGES = 16  # of backfill: each makes a segment
+LONGEST_PAUSE_S = 0.05
+
+log = logging.getLogger("lite_llm_chat.search")
+
+
+async def keep(database: Database) -> None:
+    """Never ends. A disk that refuses is asked again."""
+    while True:
+        try:
+            await _backfill(database)
+            while True:
+                await merge_all(database)
+                await asyncio.sleep(MERGE_INTERVAL_S)
+        except LiteError as error:
+            log.warning("the index of words rests, to be tried again: %s", error.detail)
+            await asyncio.sleep(MERGE_INTERVAL_S)
+
+
+async def merge_all(database: Database) -> None:
+    """Merge until nothing is left to merge, in many small transactions."""
+    while await database.write(search.merge):
+        await asyncio.sleep(0)
+
+
+async def _backfill(database: Database) -> None:
+    """Index what was there before there was an index. Half of the time is everybody else's."""
+    total = await database.write(search.begin)
+    if total:
+        log.info("search: indexing up to %d older messages in the background", total)
+    loop, tenths, steps = asyncio.get_running_loop(), 0, 0
+    while True:
+        begun = loop.time()
+        more = await database.write(search.backfill)
+        if not more:
+            break
+        steps += 1
+        if steps % STEPS_BETWEEN_MERGES == 0:
+            await merge_all(database)
+            tenths = _tell(await database.read(search.share_indexed), tenths)
+        await asyncio.sleep(min(loop.time() - begun, LONGEST_PAUSE_S))
+    if total:
+        log.info("search: all messages are indexed")
+
+
+def _tell(share: float, tenths: int) -> int:
+    """A line for each tenth."""
+    if int(share * 10) > tenths:
+        log.info("search: %d%% of the messages are indexed", share * 100)
+    return int(share * 10)
