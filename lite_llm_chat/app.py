@@ -33,7 +33,7 @@ from .answering.summaries import Summaries
 from .api import approvals as approval_routes
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, files, generations, sessions, status, usage
+from .api import errors, files, generations, search, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -54,6 +54,7 @@ from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
 from .providers.wire import Rest
+from .search import upkeep
 from .store.database import Database
 from .store.location import Location
 from .tools.base import NoTools, Toolbox
@@ -115,6 +116,7 @@ def _api() -> APIRouter:
     for module in (
         catalog_routes,
         sessions,
+        search,
         chat_routes,
         generations,
         approval_routes,
@@ -178,6 +180,7 @@ class _Lifespan:
             stack.push_async_callback(chat.settle)
             _in_background(stack, _tidy(database, settings), "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
+            _in_background(stack, upkeep.keep(database), "search")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield

@@ -1,1 +1,1 @@
-"""Finding conversations again: words in, sessions out, the best hit of each with its words marked."""
+"""Finding conversations: words in, sessions out, the best hit of each with its words marked."""

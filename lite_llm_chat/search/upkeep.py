@@ -10,7 +10,7 @@ import logging
 
 from ..errors import LiteError
 from ..store import search
-from ..store.database import Connection, Database
+from ..store.database import Database
 
 MERGE_INTERVAL_S = 10.0
 STEPS_BETWEEN_MERGES = 16  # of backfill: each makes a segment
@@ -35,7 +35,7 @@ async def keep(database: Database) -> None:
 async def merge_all(database: Database) -> None:
     """Merge until nothing is left to merge, in many small transactions."""
     while await database.write(search.merge):
-        await asyncio.sleep(0)
+        pass
 
 
 async def _backfill(database: Database) -> None:

@@ -66,16 +66,16 @@ class Hit(NamedTuple):
 
 
 _FOLDER = (
-    "s.folder_id IN (WITH RECURSIVE inside (id) AS (SELECT :folder_id UNION SELECT f.id FROM folders"
-    " AS f JOIN inside ON f.parent_id = inside.id) SELECT id FROM inside)"
+    "s.folder_id IN (WITH RECURSIVE inside (id) AS (SELECT :folder_id UNION SELECT f.id"
+    " FROM folders AS f JOIN inside ON f.parent_id = inside.id) SELECT id FROM inside)"
 )
 _PLACES = {
     "session_id": "s.id = :session_id",
     "folder_id": _FOLDER,
 }
 _OF_MESSAGES = {
-    "provider": "coalesce(g.provider, json_extract(m.origin, '$.provider'), s.provider) = :provider",
-    "model": "coalesce(g.model, json_extract(m.origin, '$.model'), s.model) = :model",
+    "provider": "coalesce(g.provider, m.origin ->> 'provider', s.provider) = :provider",
+    "model": "coalesce(g.model, m.origin ->> 'model', s.model) = :model",
     "role": "m.role = :role",
     "after": "m.created_at >= :after",
     "before": "m.created_at < :before",

@@ -34,7 +34,7 @@ MERGE_PAGES = 50  # of 4 KiB, written by one step of merging: some 2 ms
 
 _PUT = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 _TAKE = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
-_HAS = "SELECT 1 FROM search_index WHERE rowid = ?"
+_HAS = "SELECT 1 FROM search_index_docsize WHERE id = ?"  # asking the index itself makes a segment
 _EMPTY = "INSERT INTO search_index (search_index) VALUES ('delete-all')"
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
 _UPTO = "SELECT messages_upto, titles_upto, messages_total, rule FROM search_progress"

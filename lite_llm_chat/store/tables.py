@@ -273,8 +273,7 @@ SEARCH_INDEX = (
     "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', prefix='3', tokenize='ascii')",
     "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 0)",
     "INSERT INTO search_index (search_index, rank) VALUES ('crisismerge', 64)",
-    "INSERT INTO search_progress (id, rule, messages_upto, titles_upto, messages_total)"
-    " VALUES (1, '', 0, 0, 0)",
+    "INSERT INTO search_progress VALUES (1, '', 0, 0, 0)",
 )
 
 # What an ended generation says never changes. Migration 0002 makes the same trigger.

@@ -3,7 +3,7 @@
     "Ça, l’été 東京!"  ─▶ folded, a character at a time ─▶ words   ca  l  ete  東  京
                                                        └▶ spans   where each stands in the text
 
-Folding drops case, accents and the width of a letter (é = E = e, Ａ = a, ㎏ = kg), and joins what is
+Folding drops case, accents and the width of a letter (é = E = e, Ａ = a, ㎏ = kg), and what is
 invisible (a soft hyphen, a zero-width joiner). It looks at one character at a time, so that every
 word knows its place in the text as it was written. A word is a run of letters, digits and vowel
 signs. Scripts that are written without blanks (Chinese, Japanese, Korean, Thai, Lao, Khmer,

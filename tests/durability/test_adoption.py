@@ -179,7 +179,7 @@ async def test_a_migrated_file_has_the_tables_of_a_new_one(path: Path, tmp_path:
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Not the index of words, nor the tables in which SQLite keeps it: no metadata can say those."""
+    """Not the index of words and the tables in which SQLite keeps it: no metadata says those."""
     return not (kind == "table" and str(name).startswith("search_index"))
 
 

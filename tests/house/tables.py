@@ -86,14 +86,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "domain errors catalog engine eventlog providers.base store tail"
         " answering.run answering.summaries asking.briefs asking.cuts asking.forms asking.turns"
     ),
+    "lite_llm_chat.search": _ours("domain errors search store"),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals catalog chat model_lists prices files.uploads usage"
-        " store api"
+        " search.finding store api"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain housekeeping tools answering asking files"
+        " engine chat api drain housekeeping tools answering asking files search.upkeep"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
