@@ -188,6 +188,7 @@ class _Lifespan:
 
 async def _recover(database: Database, approvals: Approvals, chat: Chat) -> None:
     try:
+        await upkeep.begin(database)
         recovered = await housekeeping.recover(database, stamps.now())
         waiting = await approvals.resume(chat.rules, stamps.now)
     except LiteError as error:

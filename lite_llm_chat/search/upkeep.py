@@ -1,6 +1,6 @@
 """What the index of words needs beside the conversations: old rows in it, few segments.
 
-start ─▶ backfill, a step at a time with a pause as long ─▶ merge now and then, until the end
+begin ─▶ backfill, a step at a time with a pause as long ─▶ merge now and then, until the end
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from ..errors import LiteError
 from ..store import search
 from ..store.database import Database
 
-MERGE_INTERVAL_S = 10.0
-STEPS_BETWEEN_MERGES = 16  # of backfill: each makes a segment
+INTERVAL_S = 5.0
+STEPS_BETWEEN = 16  # of backfill: each makes a segment
 LONGEST_PAUSE_S = 0.05
 
 log = logging.getLogger("lite_llm_chat.search")
+
+
+async def begin(database: Database) -> None:
+    """Before anybody searches: from then on it is known how much is indexed."""
+    await database.write(search.begin)
 
 
 async def keep(database: Database) -> None:
@@ -25,15 +30,17 @@ async def keep(database: Database) -> None:
         try:
             await _backfill(database)
             while True:
-                await merge_all(database)
-                await asyncio.sleep(MERGE_INTERVAL_S)
+                await tend(database)
+                await asyncio.sleep(INTERVAL_S)
         except LiteError as error:
             log.warning("the index of words rests, to be tried again: %s", error.detail)
-            await asyncio.sleep(MERGE_INTERVAL_S)
+            await asyncio.sleep(INTERVAL_S)
 
 
-async def merge_all(database: Database) -> None:
-    """Merge until nothing is left to merge, in many small transactions."""
+async def tend(database: Database) -> None:
+    """Learn what was too much for one commit, then merge, in many small transactions."""
+    while await database.write(search.settle):
+        pass
     while await database.write(search.merge):
         pass
 
@@ -50,8 +57,8 @@ async def _backfill(database: Database) -> None:
         if not more:
             break
         steps += 1
-        if steps % STEPS_BETWEEN_MERGES == 0:
-            await merge_all(database)
+        if steps % STEPS_BETWEEN == 0:
+            await tend(database)
             tenths = _tell(await database.read(search.share_indexed), tenths)
         await asyncio.sleep(min(loop.time() - begun, LONGEST_PAUSE_S))
     if total:

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from ..domain import LIVE, Answer, Attachment, Message, Origin, Part, Role, fold
 from ..errors import NotFound
-from . import search
 from .bare import first, run
 from .codec import (
     moment_to_text,
@@ -162,7 +161,6 @@ def append(conn: Connection, place: Place, new: New, at: datetime) -> Message:
     files = [part.id for part in new.parts if isinstance(part, Attachment)]
     for position, file_id in enumerate(files):
         run(conn, _ATTACH, (message_id, position, file_id))
-    search.add_message(conn, message_id)
     return Message(
         message_id,
         place.session_id,
@@ -182,4 +180,3 @@ def finish(conn: Connection, message_id: int, answer: Answer) -> None:
     """Set what an answer says in the end; the same transaction ends its generation."""
     values = answer.text, answer.reasoning or None, parts_to_text(answer.parts), message_id
     run(conn, _FINISH, values)
-    search.add_message(conn, message_id)

@@ -1,10 +1,13 @@
 """The index of words: kept up with every message and title, in the same transaction.
 
-    a message's text is final ─┐                      ┌─▶ search_index   rowid  id:   a message
-    a title is given ──────────┼─▶ words.py ─▶ words ─┤                        −id:   a title
-    a session goes ────────────┘    (the same words take them out again)
-                                                      └─▶ search_progress: rows up to these ids are
-    begin ─▶ backfill, backfill … (newest first)          may not be in yet
+    rows change ─▶ triggers ─▶ search_waiting ─▶ settle, before the commit ─▶ search_index
+                                                          ▲ words.py            rowid  id: a message
+    begin ─▶ backfill, backfill … (newest first) ─────────┘                           −id: a title
+
+Triggers note what changed, whoever changed it, and what it said before; they need nothing but SQL,
+so that a plain shell can write too. `settle` teaches the index all that one group of transactions
+changed, at once, which makes one segment. What is too much for one commit, such as a deletion of
+everything in a folder, waits there for the next ones: rows that are gone are found no more.
 
 The index holds words and no text (a contentless FTS5 table), so whatever is taken out of it is
 said again, word by word, by the same rule. When the rule has changed, which a newer Python's
@@ -28,6 +31,8 @@ from .codec import text_to_parts
 from .words import RULE, words
 
 INDEXED_CHARS = 100_000  # of one message: a longer one would hold up everybody's commit
+SETTLED_ROWS = 256  # in one commit at most, as many as functions in a group
+SETTLED_CHARS = 200_000
 STEP_ROWS = 100
 STEP_CHARS = 40_000  # of old messages, indexed in one transaction: some 10 ms
 MERGE_PAGES = 50  # of 4 KiB, written by one step of merging: some 2 ms
@@ -39,14 +44,15 @@ _EMPTY = "INSERT INTO search_index (search_index) VALUES ('delete-all')"
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
 _UPTO = "SELECT messages_upto, titles_upto, messages_total, rule FROM search_progress"
 _MESSAGE = "SELECT id, session_id, content, parts FROM chat_messages WHERE id = ?"
-_OF_SESSION = (
-    "SELECT id, session_id, content, parts FROM chat_messages WHERE session_id = ? ORDER BY id"
-)
+_WAITING = "SELECT id, session_id, was, parts FROM search_waiting ORDER BY id LIMIT ?"
 _OLD_MESSAGES = (
-    "SELECT id, session_id, content, parts FROM chat_messages WHERE id <= ? ORDER BY id DESC"
+    "SELECT id, session_id, content, parts FROM chat_messages WHERE id <= ?"
+    " AND id NOT IN (SELECT id FROM search_waiting) ORDER BY id DESC"
 )
-_OLD_TITLES = "SELECT id, title FROM chat_sessions WHERE id <= ? ORDER BY id DESC LIMIT ?"
-_TITLE = "SELECT title FROM chat_sessions WHERE id = ?"
+_OLD_TITLES = (
+    "SELECT id, title FROM chat_sessions WHERE id <= ?"
+    " AND -id NOT IN (SELECT id FROM search_waiting) ORDER BY id DESC LIMIT ?"
+)
 _BEGIN = (
     "UPDATE search_progress SET rule = ?,"
     " messages_upto = (SELECT coalesce(max(id), 0) FROM chat_messages),"
@@ -54,6 +60,9 @@ _BEGIN = (
     " messages_total = (SELECT coalesce(max(id), 0) FROM chat_messages)"
 )
 _ALL_DONE = "UPDATE search_progress SET messages_upto = 0, titles_upto = 0, messages_total = 0"
+
+
+_Row = tuple[int, str]  # of the index: its id, its words
 
 
 class _Progress(NamedTuple):
@@ -87,7 +96,7 @@ def _indexed(session_id: int, text: str) -> str:
     return " ".join([session_word(session_id), *words(text[:INDEXED_CHARS])])
 
 
-def _of_message(row: Any) -> tuple[int, str] | None:
+def _of_message(row: Any) -> _Row | None:
     """The id of a message and its words; None if it says nothing (as yet)."""
     id_, session_id, content, parts = row
     text = seen_text(content, parts)
@@ -97,50 +106,43 @@ def _of_message(row: Any) -> tuple[int, str] | None:
 # ── in the transaction of a message, a title, a deletion ──────────────────────────────────────
 
 
-def add_message(conn: Connection, message_id: int) -> None:
-    """Call it when the row says what it will always say; one that says nothing is left out."""
-    rows = map(_of_message, run(conn, _MESSAGE, (message_id,)))
-    _put(conn, [row for row in rows if row])
+def settle(conn: Connection) -> bool:
+    """Teach the index what waits, if it is not too much for one commit; whether some is left."""
+    rows = run(conn, _WAITING, (SETTLED_ROWS + 1,))
+    if not rows:
+        return False
+    done, chars = 0, 0
+    for id_, session_id, was, parts in rows[:SETTLED_ROWS]:
+        if was and _has(conn, id_):
+            old = id_, _indexed(session_id, seen_text(was, parts))
+            run(conn, _TAKE, old)
+            chars += len(old[1])
+        new = _title(conn, -id_) if id_ < 0 else _message(conn, id_)
+        if new and not _has(conn, id_):
+            run(conn, _PUT, new)
+            chars += len(new[1])
+        done = id_
+        if chars > SETTLED_CHARS:
+            break
+    run(conn, "DELETE FROM search_waiting WHERE id <= ?", (done,))
+    return bool(done < rows[-1][0])
 
 
-def add_title(conn: Connection, session_id: int, title: str) -> None:
-    """Of a new session."""
-    _put(conn, [(-session_id, _indexed(session_id, title))])
-
-
-def change_title(conn: Connection, session_id: int, title: str) -> None:
-    """Call it before the row has the new title."""
-    _take_title(conn, session_id)
-    add_title(conn, session_id, title)
-
-
-def remove_session(conn: Connection, session_id: int) -> None:
-    """Call it before the rows are deleted: they say which words to take out."""
-    _take_title(conn, session_id)
-    rows = map(_of_message, run(conn, _OF_SESSION, (session_id,)))
-    _take(conn, [row for row in rows if row])
-
-
-def remove_all(conn: Connection) -> None:
-    """When every session is deleted."""
+def empty(conn: Connection) -> None:
+    """When every session was deleted. It would be learned row by row too, more slowly."""
     run(conn, _EMPTY)
+    run(conn, "DELETE FROM search_waiting")
     run(conn, _ALL_DONE)
 
 
-def _take_title(conn: Connection, session_id: int) -> None:
-    old = first(conn, _TITLE, (session_id,))
-    if old is not None:
-        _take(conn, [(-session_id, _indexed(session_id, old[0]))])
+def _message(conn: Connection, id_: int) -> _Row | None:
+    found = run(conn, _MESSAGE, (id_,))
+    return _of_message(found[0]) if found else None
 
 
-def _put(conn: Connection, rows: Iterable[tuple[int, str]]) -> None:
-    """Rows that are there already stay as they are."""
-    run_many(conn, _PUT, [row for row in rows if not _has(conn, row[0])])
-
-
-def _take(conn: Connection, rows: Iterable[tuple[int, str]]) -> None:
-    """Rows that are not there need not be taken out, and must not be."""
-    run_many(conn, _TAKE, [row for row in rows if _has(conn, row[0])])
+def _title(conn: Connection, session_id: int) -> _Row | None:
+    found = run(conn, "SELECT title FROM chat_sessions WHERE id = ?", (session_id,))
+    return (-session_id, _indexed(session_id, found[0][0])) if found else None
 
 
 def _has(conn: Connection, rowid: int) -> bool:
@@ -154,7 +156,7 @@ def begin(conn: Connection) -> int:
     """How many messages `backfill` may have to index at most. An index by another rule is emptied
     and has everything before it."""
     if _progress(conn).rule != RULE:
-        run(conn, _EMPTY)
+        empty(conn)
         run(conn, _BEGIN, (RULE,))
     return _progress(conn).messages_upto
 
@@ -170,14 +172,19 @@ def backfill(conn: Connection) -> bool:
     messages_upto, titles_upto, *_ = _progress(conn)
     if titles_upto:
         titles = run(conn, _OLD_TITLES, (titles_upto, STEP_ROWS))
-        _put(conn, [(-id_, _indexed(id_, title)) for id_, title in titles])
+        _put_old(conn, [(-id_, _indexed(id_, title)) for id_, title in titles])
         _go_on(conn, "titles_upto", titles[-1][0] - 1 if titles else 0)
     elif messages_upto:
         found = _some_messages(conn, messages_upto)
         rows = map(_of_message, reversed(found))  # the ids of one transaction have to rise
-        _put(conn, [row for row in rows if row])
+        _put_old(conn, [row for row in rows if row])
         _go_on(conn, "messages_upto", found[-1][0] - 1 if found else 0)
     return bool(messages_upto or titles_upto)
+
+
+def _put_old(conn: Connection, rows: Iterable[_Row]) -> None:
+    """Rows that are there already stay as they are."""
+    run_many(conn, _PUT, [row for row in rows if not _has(conn, row[0])])
 
 
 def _some_messages(conn: Connection, upto: int) -> list[Any]:

@@ -81,7 +81,6 @@ def create(conn: Connection, title: Titled, home: tuple[str, str], at: datetime)
     uid, moment = generation_id(), moment_to_text(at)
     values = (title.text, *home, moment, moment, uid, title.by)
     [(session_id,)] = run(conn, _CREATE, values)
-    search.add_title(conn, session_id, title.text)
     return Session(session_id, title.text, *home, at, at, uid=uid, title_by=title.by)
 
 
@@ -103,8 +102,6 @@ def page(conn: Connection, skip: int, limit: int) -> Sequence[Session]:
 
 def change(conn: Connection, session_id: int, at: datetime, values: dict[str, str]) -> None:
     """Set any of `title`, `provider` and `model`, and touch `updated_at`."""
-    if "title" in values:
-        search.change_title(conn, session_id, values["title"])
     conn.execute(
         update(sessions).where(sessions.c.id == session_id).values(**values, updated_at=at)
     )
@@ -122,11 +119,10 @@ def touch(conn: Connection, session_id: int, at: datetime) -> None:
 
 def remove(conn: Connection, session_id: int) -> None:
     """The session with its messages, generations and logs."""
-    search.remove_session(conn, session_id)
     conn.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
 def remove_all(conn: Connection) -> None:
     """Every session."""
-    search.remove_all(conn)
     conn.execute(delete(sessions))
+    search.empty(conn)

@@ -7,7 +7,7 @@
                                      ▲
                                 idempotency_keys          files ◀── message_files ──▶ a message
               summaries ──▶ a session        asides: what was asked beside any conversation's answer
-              search_index, search_progress: the words of messages and titles, see store/search.py
+              search_index, search_waiting, search_progress: the words of messages and titles, see store/search.py
 
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
 rest came with migrations 0002 to 0005. The rows themselves hold three rules: at most one live
@@ -266,6 +266,17 @@ search_progress = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
+# What the index has still to learn: messages by their ids, titles by their sessions' negative ones.
+# `was`, `parts`, `session_id`: what the row said before; empty for a new one.
+search_waiting = Table(
+    "search_waiting",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", Integer),
+    Column("was", Text),
+    Column("parts", Text),
+)
+
 # No text is kept twice: the index has the words alone, made by store/words.py, so that the
 # simplest tokenizer takes them apart. Merging is bounded: store/search.py. Migration 0005 makes
 # the same.
@@ -274,6 +285,32 @@ SEARCH_INDEX = (
     "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 0)",
     "INSERT INTO search_index (search_index, rank) VALUES ('crisismerge', 64)",
     "INSERT INTO search_progress VALUES (1, '', 0, 0, 0)",
+    (
+        "CREATE TRIGGER search_new_message AFTER INSERT ON chat_messages BEGIN"
+        " INSERT OR IGNORE INTO search_waiting (id) VALUES (NEW.id); END"
+    ),
+    (
+        "CREATE TRIGGER search_changed_message AFTER UPDATE OF content, parts ON chat_messages BEGIN"
+        " INSERT OR IGNORE INTO search_waiting"
+        " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
+    ),
+    (
+        "CREATE TRIGGER search_gone_message AFTER DELETE ON chat_messages BEGIN"
+        " INSERT OR IGNORE INTO search_waiting"
+        " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
+    ),
+    (
+        "CREATE TRIGGER search_new_title AFTER INSERT ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting (id) VALUES (-NEW.id); END"
+    ),
+    (
+        "CREATE TRIGGER search_changed_title AFTER UPDATE OF title ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting VALUES (-OLD.id, OLD.id, OLD.title, NULL); END"
+    ),
+    (
+        "CREATE TRIGGER search_gone_title AFTER DELETE ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting VALUES (-OLD.id, OLD.id, OLD.title, NULL); END"
+    ),
 )
 
 # What an ended generation says never changes. Migration 0002 makes the same trigger.

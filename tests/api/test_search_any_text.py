@@ -14,6 +14,7 @@ from lite_llm_chat.errors import Invalid
 from lite_llm_chat.search.finding import Asked, find
 from lite_llm_chat.search.query import parse
 from lite_llm_chat.search.snippets import snippet
+from lite_llm_chat.store import search
 from lite_llm_chat.store.database import Connection
 from lite_llm_chat.store.found import Wanted
 from lite_llm_chat.store.tables import SEARCH_INDEX, metadata
@@ -71,6 +72,7 @@ def test_a_message_is_found_by_any_of_its_words_which_is_then_marked(
 ) -> None:
     with empty_file() as conn:
         planted(conn, Seed("-", user(*said)))
+        search.settle(conn)
         for number, text in enumerate(said, 1):
             every = [one for one in spans(text) if one.word]
             if not every:
@@ -92,6 +94,7 @@ def test_a_message_is_found_by_any_of_its_words_which_is_then_marked(
 def test_anything_that_is_typed_is_a_query_or_has_no_word(typed: str) -> None:
     with empty_file() as conn:
         planted(conn, Seed("AND OR", user("NOT a near (b) * ^ : one")))
+        search.settle(conn)
         if words(typed) and "-" not in typed:
             assert find(conn, Asked(typed, Wanted()), NOW).next is None
             return

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from lite_llm_chat.config import Settings
-from lite_llm_chat.domain import Answer
 from lite_llm_chat.search import upkeep
-from lite_llm_chat.store import messages, search, sessions
+from lite_llm_chat.store import search, sessions
 from lite_llm_chat.store.bare import run
 from lite_llm_chat.store.database import Connection, Database
 from lite_llm_chat.store.location import Location
@@ -125,6 +124,46 @@ async def test_a_deletion_does_not_mind_rows_that_were_never_indexed(product: Pr
     assert await found(product, "rose") == ["y"]
 
 
+async def test_what_is_too_much_for_one_commit_is_learned_soon(database: Database) -> None:
+    many = search.SETTLED_ROWS + 40
+
+    def everything(conn: Connection) -> None:
+        planted(conn, Seed("-", user(*["rose"] * many)))
+
+    await database.write(everything)
+    assert len(await database.read(rows)) == search.SETTLED_ROWS
+    await upkeep.tend(database)
+    assert len(await database.read(rows)) == many + 1
+    await database.write(lambda conn: sessions.remove(conn, 1))
+    assert len(await database.read(rows)) == many + 1 - search.SETTLED_ROWS
+    await upkeep.tend(database)
+    assert await database.read(rows) == []
+
+
+async def test_what_changes_before_it_was_learned_is_learned_as_it_is_at_last(
+    database: Database,
+) -> None:
+    def said_and_changed(conn: Connection) -> None:
+        planted(conn, Seed("first", user("rose")))
+        run(conn, "UPDATE chat_messages SET content = 'tulip'")
+        run(conn, "UPDATE chat_sessions SET title = 'second'")
+        run(conn, "UPDATE chat_sessions SET title = 'third'")
+        planted(conn, Seed("gone", user("rose")))
+        sessions.remove(conn, 2)
+
+    def words_there(conn: Connection) -> list[str]:
+        asked = ("rose", "tulip", "first", "second", "third", "gone")
+        match = "SELECT 1 FROM search_index WHERE search_index MATCH ?"
+        return [word for word in asked if run(conn, match, (word,))]
+
+    await database.write(said_and_changed)
+    assert await database.read(words_there) == ["tulip", "third"]
+    await database.write(lambda conn: run(conn, "UPDATE chat_messages SET content = 'a rose'"))
+    assert await database.read(words_there) == ["rose", "third"]
+    await database.write(sessions.remove_all)
+    assert await database.read(words_there) == []
+
+
 async def test_only_the_beginning_of_a_very_long_message_is_indexed(product: Product) -> None:
     long = "x " * (search.INDEXED_CHARS // 2) + "unreachable"
     await plant(product, Seed("long", user(f"rose {long}")))
@@ -132,22 +171,6 @@ async def test_only_the_beginning_of_a_very_long_message_is_indexed(product: Pro
     assert await found(product, "unreachable") == []
     await product.call("DELETE", "/sessions/1")
     assert await product.parts.database.read(rows) == []
-
-
-async def test_an_answer_is_indexed_at_its_end_and_never_twice(product: Product) -> None:
-    def work(conn: Connection) -> list[int]:
-        session = planted(conn, Seed("x"))
-        place = messages.Place(session)
-        at = sessions.get(conn, session).created_at
-        new = messages.New("assistant", generation_id=None)
-        answer = messages.append(conn, place, new, at)
-        before = rows(conn)
-        messages.finish(conn, answer.id, Answer("a rose", "thoughts"))
-        search.add_message(conn, answer.id)
-        return before
-
-    assert await product.parts.database.write(work) == [-1]
-    assert await product.parts.database.read(rows) == [-1, 1]
 
 
 @pytest.fixture
@@ -168,8 +191,8 @@ async def test_many_small_segments_are_merged_into_few(database: Database) -> No
     for number in range(25):
         await database.write(partial(planted, seed=Seed(f"{number}", user("rose"))))
     before = await database.read(rows)
-    assert await database.read(segments) == 50  # a commit merges nothing
-    await upkeep.merge_all(database)
+    assert await database.read(segments) == 25  # a commit makes one, and merges nothing
+    await upkeep.tend(database)
     assert await database.read(segments) == 1
     assert await database.read(rows) == before
     assert not await database.write(search.merge)
@@ -178,7 +201,7 @@ async def test_many_small_segments_are_merged_into_few(database: Database) -> No
 async def test_a_disk_that_refuses_does_not_end_the_upkeep(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "MERGE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(upkeep, "INTERVAL_S", 0.0)
     loop, merged = asyncio.get_running_loop(), asyncio.Event()
     asked: list[str] = []
 
@@ -202,10 +225,12 @@ async def test_a_plain_shell_can_read_the_file_and_change_rows(product: Product)
     with closing(sqlite3.connect(path)) as file, file:
         query = "SELECT rowid FROM search_index WHERE search_index MATCH 'rose' AND rowid > 0"
         assert file.execute(query).fetchall() == [(1,)]
-        file.execute("UPDATE chat_sessions SET pinned = 1")
+        file.execute("UPDATE chat_messages SET content = 'a tulip'")
         file.execute("INSERT INTO search_index (search_index) VALUES ('integrity-check')")
     await product.start()
-    assert await found(product, "rose") == ["x"]
+    await upkeep.tend(product.parts.database)
+    assert await found(product, "rose") == []
+    assert await found(product, "tulip") == ["x"]
 
 
 async def test_what_a_message_says_is_in_the_index_only_if_its_row_is_kept(
