@@ -32,7 +32,7 @@ LONGEST_MS = 50.0  # p99 of a query
 LARGEST = 1.2  # index ÷ text
 SEED = 2026
 GROUP = 20_000  # messages in one transaction
-MERGED_EVERY = 64  # messages; the product merges every ten seconds
+MERGED_EVERY = 64  # messages; the product merges every few seconds
 MODELS = ("deepseek-flash", "deepseek-v4-pro", "gpt-6-luna", "claude-opus")
 PUT = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 SAY = (
@@ -107,6 +107,7 @@ def fill(database: Path, zipf: Zipf, count: int) -> Sizes:
             file.executemany(SAY, map(_row, ids, said, [count] * len(said)))
             file.executemany(PUT, _titles(firsts, said, start))
             file.executemany(PUT, map(_words, ids, said))
+            file.execute("DELETE FROM search_waiting")
             file.execute("COMMIT")
         # What the product does step by step, and a file of a million messages has behind it.
         file.execute("INSERT INTO search_index (search_index) VALUES ('optimize')")
@@ -260,6 +261,7 @@ def _commit_ms(file: sqlite3.Connection, id_: int, said: Message, indexed: bool)
     file.execute(SAY, (id_, 1, "user", said.text, "2026-11-30 00:00:00.000000", None, 1))
     if indexed:
         file.execute(PUT, _words(id_, said))
+    file.execute("DELETE FROM search_waiting WHERE id = ?", (id_,))
     file.execute("COMMIT")
     return (time.perf_counter() - begun) * 1e3
 

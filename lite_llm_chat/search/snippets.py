@@ -66,10 +66,11 @@ def _marks(text: str, query: Query) -> tuple[list[_Mark], int]:
             break
         said.append(word)
         starts.append(start)
-        for phrase in query.wanted:
-            if phrase.ends(said):
-                recent.append(_Mark(starts[-len(phrase.words)], end, phrase))
-                marks.append(recent[-1])
+        ended = [phrase for phrase in query.wanted if phrase.ends(said)]
+        if not ended:
+            continue
+        recent += [_Mark(starts[-len(phrase.words)], end, phrase) for phrase in ended]
+        marks += list(recent)[-len(ended) :]
         while len(recent) > 1 and recent[0].start < end - (LONGEST - BEFORE):
             recent.popleft()
         if best < (phrases := len({one.phrase for one in recent})):

@@ -7,7 +7,7 @@
                                      ▲
                                 idempotency_keys          files ◀── message_files ──▶ a message
               summaries ──▶ a session        asides: what was asked beside any conversation's answer
-              search_index, search_waiting, search_progress: the words of messages and titles, see store/search.py
+              search_index, search_waiting, search_progress: words, see store/search.py
 
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
 rest came with migrations 0002 to 0005. The rows themselves hold three rules: at most one live

@@ -90,7 +90,9 @@ def words(text: str) -> list[str]:
         found = _WORD.findall(folded)
         if _TO_COMPOSE.search(folded):
             found = [unicodedata.normalize("NFC", word) for word in found]
-    return [word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] for word in found]
+    if max(map(len, found), default=0) > LONGEST_WORD:
+        found = [word[:LONGEST_WORD] for word in found]
+    return found
 
 
 def spans(text: str) -> Iterator[Span]:

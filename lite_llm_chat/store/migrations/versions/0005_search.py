@@ -1,5 +1,5 @@
-"""The index of words, empty, and triggers that say what it has still to learn. What is there already
-is indexed behind the running server, in small steps: a file with a million messages starts at once.
+"""The index of words, empty, and triggers that say what it has still to learn. What is there is
+indexed behind the running server, in small steps: a file with a million messages starts at once.
 """
 
 from __future__ import annotations
