@@ -290,13 +290,13 @@ SEARCH_INDEX = (
         " INSERT OR IGNORE INTO search_waiting (id) VALUES (NEW.id); END"
     ),
     (
-        "CREATE TRIGGER search_changed_message AFTER UPDATE OF content, parts ON chat_messages BEGIN"
-        " INSERT OR IGNORE INTO search_waiting"
+        "CREATE TRIGGER search_changed_message AFTER UPDATE OF content, parts ON chat_messages"
+        " BEGIN INSERT OR IGNORE INTO search_waiting"
         " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
     ),
     (
-        "CREATE TRIGGER search_gone_message AFTER DELETE ON chat_messages BEGIN"
-        " INSERT OR IGNORE INTO search_waiting"
+        "CREATE TRIGGER search_gone_message AFTER DELETE ON chat_messages"
+        " BEGIN INSERT OR IGNORE INTO search_waiting"
         " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
     ),
     (
