@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some ten minutes.
+"""`python -m bench`: measure, print the table, write docs/benchmarks.md. Some fifteen minutes.
 
 `--quick` measures for seconds and writes nothing: it shows that the bench works, no more.
 """
@@ -16,7 +16,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alone, crowd, dialects, long_session, machine, pages, relay, start, sums
+from . import alone, crowd, dialects, long_session, machine, pages, relay, search, start, sums
 from .client import Failed
 from .load import Order, Place, as_vendor, through_product
 from .long_session import Opened
@@ -24,6 +24,7 @@ from .machine import Cores
 from .pages import Amount
 from .relay import Sides
 from .report import REFUSED, Row, Setting, document, table
+from .search import Searches
 from .servers import ROOT, NotStarted, Servers
 from .sums import Reads
 from .upstream import SHORT_CHARS
@@ -40,6 +41,7 @@ class Plan:
     pages: Amount
     opened: Opened
     reads: Reads
+    searches: Searches
     paced: Order
     fast: Order
     short: Order
@@ -58,6 +60,7 @@ WHOLE = Plan(
     pages=Amount(sessions=50_000, pages=1500, rounds=4),
     opened=Opened(200),
     reads=Reads(answers=1_000_000, rounds=3),
+    searches=Searches(messages=1_000_000, queries=40, commits=1000),
     paced=Order(200, 500, 50),
     fast=Order(200, 800, 100),
     short=Order(200, 200, 50, chars=SHORT_CHARS),
@@ -73,6 +76,7 @@ QUICK = Plan(
     pages=Amount(sessions=500, pages=50, rounds=1),
     opened=Opened(5),
     reads=Reads(answers=10_000, rounds=1),
+    searches=Searches(messages=4000, queries=3, commits=70),
     paced=Order(20, 150, 50),
     fast=Order(20, 200, 100),
     short=Order(20, 50, 50, chars=SHORT_CHARS),
@@ -126,6 +130,7 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
         await taken.add("pages", pages.reading(servers, folder, cores, plan.pages))
         await taken.add("a long session", long_session.opening(servers, folder, plan.opened))
         await taken.add("usage", sums.summing(servers, folder, plan.reads))
+        await taken.add("search", search.searching(servers, folder, plan.searches))
     return taken
 
 

@@ -125,6 +125,7 @@ def fill(database: Path, sessions: int) -> None:
         file.execute("BEGIN")
         for statement in FILL:
             file.execute(statement, values)
+        file.execute("DELETE FROM search_waiting")  # nobody searches here
         file.execute("COMMIT")
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -107,5 +107,6 @@ def fill(database: Path, answers: int) -> None:
         file.execute("BEGIN")
         for statement in FILL:
             file.execute(statement, values)
+        file.execute("DELETE FROM search_waiting")  # nobody searches here
         file.execute("COMMIT")
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")

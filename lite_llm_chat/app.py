@@ -49,6 +49,7 @@ from .api import (
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api import imports as import_routes
+from .api import search as search_routes
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -75,6 +76,7 @@ from .providers.base import Provider
 from .providers.local import Local
 from .providers.pool import Pool
 from .providers.wire import Rest
+from .search import upkeep
 from .store import backup_whole
 from .store.database import Database
 from .store.location import Location
@@ -142,6 +144,7 @@ def _api() -> APIRouter:
         branches,
         folders,
         presets,
+        search_routes,
         chat_routes,
         generations,
         approval_routes,
@@ -236,6 +239,7 @@ class _Lifespan:
             _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             backups.keep_time(timedelta(hours=settings.backup_every_hours))
+            _in_background(stack, upkeep.keep(database), "search")
             if isinstance(local, Local) and wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
             yield
@@ -243,6 +247,7 @@ class _Lifespan:
 
 async def _recover(database: Database, approvals: Approvals, chat: Chat) -> None:
     try:
+        await upkeep.begin(database)
         recovered = await housekeeping.recover(database, stamps.now())
         waiting = await approvals.resume(chat.rules, stamps.now)
     except LiteError as error:

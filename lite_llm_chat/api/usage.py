@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -26,18 +25,15 @@ from ..usage import Line, Report, Sum, Wanted, report
 from .deps import PartsDep
 from .errors import responses
 from .fields import Str
+from .moments import DAY, When, midnight, moment
 from .replies import Fields, Moment, encoded, iso
 
 router = APIRouter(tags=["usage"])
 
-USUAL_DAYS = 30
+USUALDAYS = 30
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one, at a cell's start
 
 GroupBy = Literal["day", "model", "provider", "session", "key"]
-When = Annotated[Str | None, Field(max_length=64)]
-
-_DAY = timedelta(days=1)
-_IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Page(BaseModel):
@@ -132,35 +128,16 @@ def _accepted(accept: str) -> str:
 def _period(start: str | None, end: str | None, now: datetime) -> Period:
     """From the beginning of a day, or a moment, to the end of a day or up to a moment. Usual: the
     last 30 days, today included. Raises Invalid `invalid_period`."""
-    last = _moment("to", end, day_ends=True) if end else _midnight(now.date() + _DAY)
+    last = moment("to", end, day_ends=True) if end else midnight(now.date() + DAY)
     if start:
-        first = _moment("from", start, day_ends=False)
-    elif last - datetime.min.replace(tzinfo=UTC) > USUAL_DAYS * _DAY:
-        first = last - USUAL_DAYS * _DAY
+        first = moment("from", start, day_ends=False)
+    elif last - datetime.min.replace(tzinfo=UTC) > USUALDAYS * DAY:
+        first = last - USUALDAYS * DAY
     else:
         first = last
     if first > last:
         raise Invalid("from is later than to: exchange them", code="invalid_period")
     return Period(first, last)
-
-
-def _moment(name: str, text: str, *, day_ends: bool) -> datetime:
-    """A day's beginning or end, or a moment as it is; without a zone it is UTC."""
-    try:
-        if _IS_DAY.fullmatch(text):
-            return _midnight(date.fromisoformat(text) + day_ends * _DAY)
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise Invalid(
-            f"{name} is no moment: write a day such as 2026-11-30, or 2026-11-30T12:00:00Z with"
-            " any + as %2B",
-            code="invalid_period",
-        ) from None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 # ── what is shown ─────────────────────────────────────────────────────────────────────────────

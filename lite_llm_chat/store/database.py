@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from ..errors import LiteError, RuleBroken, StorageUnavailable
+from . import search
 from .bare import Mode, transaction
 from .location import Location, Lock
 from .migrate import migrate
@@ -221,6 +222,8 @@ def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> B
             for job in group:
                 job.result, job.error = job.work(conn), None
             _tell_early(group)
+            if mode == "IMMEDIATE":
+                search.settle(conn)
         return None
     except LiteError as error:
         failure: BaseException = error

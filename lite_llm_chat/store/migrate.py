@@ -26,7 +26,7 @@ from ..errors import StartupError
 from . import places as _places  # noqa: F401  its tables join the metadata
 from .backup import BackupError, Why, snapshot
 from .location import Location
-from .tables import REVISION, TERMINAL_TRIGGER, metadata
+from .tables import REVISION, SEARCH_INDEX, TERMINAL_TRIGGER, metadata
 
 BEFORE = ".before-"
 KEPT_SNAPSHOTS = 3
@@ -117,7 +117,8 @@ def _state(conn: Connection) -> tuple[str | None, frozenset[str]]:
 def _create(engine: Engine) -> None:
     with engine.connect() as conn, conn.begin():
         metadata.create_all(conn)
-        conn.exec_driver_sql(TERMINAL_TRIGGER)
+        for statement in (TERMINAL_TRIGGER, *SEARCH_INDEX):
+            conn.exec_driver_sql(statement)
         conn.exec_driver_sql(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
             " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

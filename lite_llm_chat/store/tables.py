@@ -7,9 +7,10 @@
                                      ▲
                                 idempotency_keys          files ◀── message_files ──▶ a message
               summaries ──▶ a session        asides: what was asked beside any conversation's answer
+              search_index, search_waiting, search_progress: words, see store/search.py
 
 `chat_sessions` and `chat_messages` keep the names and columns of the plain two-table schema; the
-rest came with migrations 0002 to 0004. The rows themselves hold three rules: at most one live
+rest came with migrations 0002 to 0005. The rows themselves hold three rules: at most one live
 generation a session and slot (`one_live_generation`; only a question that several models answer
 at once has more than slot 0), one writer of a log (the primary key of `events`), and
 a terminal generation that never changes (the trigger at the end of this file).
@@ -37,7 +38,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"  # the newest migration; a database at this revision needs no migration at all
+REVISION = "0005"  # the newest migration; a database at this revision needs no migration at all
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -254,6 +255,65 @@ asides = Table(
     *_usage_columns(),
     Index("asides_by_session", "session_id"),
     Index("asides_by_time", "created_at"),
+)
+
+# How far the index of words got; one row. Rows with larger ids than these are in the index.
+search_progress = Table(
+    "search_progress",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rule", String(64), nullable=False),
+    Column("messages_upto", Integer, nullable=False),
+    Column("titles_upto", Integer, nullable=False),
+    Column("messages_total", Integer, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# What the index has still to learn: messages by their ids, titles by their sessions' negative ones.
+# `was`, `parts`, `session_id`: what the row said before; empty for a new one.
+search_waiting = Table(
+    "search_waiting",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session_id", Integer),
+    Column("was", Text),
+    Column("parts", Text),
+)
+
+# No text is kept twice: the index has the words alone, made by store/words.py, so that the
+# simplest tokenizer takes them apart. Merging is bounded: store/search.py. Migration 0005 makes
+# the same.
+SEARCH_INDEX = (
+    "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', prefix='3', tokenize='ascii')",
+    "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 0)",
+    "INSERT INTO search_index (search_index, rank) VALUES ('crisismerge', 64)",
+    "INSERT INTO search_progress VALUES (1, '', 0, 0, 0)",
+    (
+        "CREATE TRIGGER search_new_message AFTER INSERT ON chat_messages BEGIN"
+        " INSERT OR IGNORE INTO search_waiting (id) VALUES (NEW.id); END"
+    ),
+    (
+        "CREATE TRIGGER search_changed_message AFTER UPDATE OF content, parts ON chat_messages"
+        " BEGIN INSERT OR IGNORE INTO search_waiting"
+        " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
+    ),
+    (
+        "CREATE TRIGGER search_gone_message AFTER DELETE ON chat_messages"
+        " BEGIN INSERT OR IGNORE INTO search_waiting"
+        " VALUES (OLD.id, OLD.session_id, OLD.content, OLD.parts); END"
+    ),
+    (
+        "CREATE TRIGGER search_new_title AFTER INSERT ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting (id) VALUES (-NEW.id); END"
+    ),
+    (
+        "CREATE TRIGGER search_changed_title AFTER UPDATE OF title ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting VALUES (-OLD.id, OLD.id, OLD.title, NULL); END"
+    ),
+    (
+        "CREATE TRIGGER search_gone_title AFTER DELETE ON chat_sessions BEGIN"
+        " INSERT OR IGNORE INTO search_waiting VALUES (-OLD.id, OLD.id, OLD.title, NULL); END"
+    ),
 )
 
 # What an ended generation says never changes. Migration 0002 makes the same trigger.

@@ -29,9 +29,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py", "sum_up.sh"),
-        "several_models.py",
-        "tidy_up.py",
-        *("share.py", "import_chats.py"),
+        *("several_models.py", "tidy_up.py", "share.py", "import_chats.py", "search.py"),
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -190,3 +188,19 @@ async def test_a_script_that_asks_keeps_whole_answers_only(
     assert (whole.code, whole.out, whole.err) == (0, "", "")
     assert order_of(upstream)["messages"][0]["content"].endswith("lines.\n\nMilk, eggs")
     assert (tmp_path / "notes.txt.summary").read_text("utf-8") == "A shopping list\n"
+
+
+async def test_conversations_are_found_by_their_words_page_after_page(
+    product: Product, cookbook: Path
+) -> None:
+    for number in range(25):
+        said = f"say: the lighthouse number {number} on the rocks"
+        await (await product.ask(said, title=f"Trip {number}")).rest()
+    ran = await python(cookbook / "search.py", '"the lighthouse" rocks', product.url)
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert sorted(lines[0::2]) == sorted(f"Trip {n} ({n + 1})" for n in range(25))
+    assert all("*the lighthouse* number" in line for line in lines[1::2])
+    ran = await python(cookbook / "search.py", "🙂", product.url)
+    assert (ran.code, ran.out) == (1, "")
+    assert "422: there is no word to look for" in ran.err

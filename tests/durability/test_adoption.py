@@ -178,6 +178,11 @@ async def test_a_migrated_file_has_the_tables_of_a_new_one(path: Path, tmp_path:
         assert old[name] == new[name], name
 
 
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Not the index of words and the tables in which SQLite keeps it: no metadata says those."""
+    return not (kind == "table" and str(name).startswith("search_index"))
+
+
 @pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")  # two refer to each other
 @pytest.mark.parametrize("kind", ["migrated", "new"])
 async def test_the_file_has_the_tables_that_the_code_expects(kind: str, path: Path) -> None:
@@ -185,7 +190,8 @@ async def test_the_file_has_the_tables_that_the_code_expects(kind: str, path: Pa
     await opened(path)
     engine = create_engine(Location(path).url)
     with engine.connect() as conn:
-        found = compare_metadata(MigrationContext.configure(conn), metadata)
+        options = {"include_name": _is_ours}
+        found = compare_metadata(MigrationContext.configure(conn, opts=options), metadata)
     engine.dispose()
     # What becomes of a reference is not read from a column that was added later: the test above
     # compares that, as SQLite itself tells it.

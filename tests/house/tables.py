@@ -103,9 +103,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " asking.turns history.titles"
     ),
     "lite_llm_chat.history": (),
+    "lite_llm_chat.search": _ours("domain errors search store"),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals asking.manners backups catalog chat exporters history"
-        " model_lists prices files.uploads temporary usage store api"
+        " model_lists prices files.uploads search.finding temporary usage store api"
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
@@ -127,7 +128,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
         " engine chat api drain exporters history housekeeping backups temporary tools answering"
-        " asking files"
+        " asking files search.upkeep"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("errors cli"),

@@ -1,0 +1,200 @@
+"""The index of words: kept up with every message and title, in the same transaction.
+
+    rows change ─▶ triggers ─▶ search_waiting ─▶ settle, before the commit ─▶ search_index
+                                                          ▲ words.py            rowid  id: a message
+    begin ─▶ backfill, backfill … (newest first) ─────────┘                           −id: a title
+
+Triggers note what changed, whoever changed it, and what it said before; they need nothing but SQL,
+so that a plain shell can write too. `settle` teaches the index all that one group of transactions
+changed, at once, which makes one segment. What is too much for one commit, such as a deletion of
+everything in a folder, waits there for the next ones: rows that are gone are found no more.
+
+The index holds words and no text (a contentless FTS5 table), so whatever is taken out of it is
+said again, word by word, by the same rule. When the rule has changed, which a newer Python's
+Unicode does too, `begin` starts the index over. Each row begins with a word of its own for its
+session, which nobody can type: what is searched in one session meets that session's rows alone.
+
+FTS5 would merge its segments inside the commits of messages. That is switched off up to 64
+segments of a level; `merge` does it in steps of a few milliseconds, in transactions of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from ..domain import Attachment
+from .bare import driver, first, run, run_many
+from .codec import text_to_parts
+from .words import RULE, words
+
+INDEXED_CHARS = 100_000  # of one message: a longer one would hold up everybody's commit
+SETTLED_ROWS = 256  # in one commit at most, as many as functions in a group
+SETTLED_CHARS = 200_000
+STEP_ROWS = 100
+STEP_CHARS = 40_000  # of old messages, indexed in one transaction: some 10 ms
+MERGE_PAGES = 50  # of 4 KiB, written by one step of merging: some 2 ms
+
+_PUT = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
+_TAKE = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
+_HAS = "SELECT 1 FROM search_index_docsize WHERE id = ?"  # asking the index itself makes a segment
+_MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
+_UPTO = "SELECT messages_upto, titles_upto, messages_total, rule FROM search_progress"
+_MESSAGE = "SELECT id, session_id, content, parts FROM chat_messages WHERE id = ?"
+_WAITING = "SELECT id, session_id, was, parts FROM search_waiting ORDER BY id LIMIT ?"
+_OLD_MESSAGES = (
+    "SELECT id, session_id, content, parts FROM chat_messages WHERE id <= ?"
+    " AND id NOT IN (SELECT id FROM search_waiting) ORDER BY id DESC"
+)
+_OLD_TITLES = (
+    "SELECT id, title FROM chat_sessions WHERE id <= ?"
+    " AND -id NOT IN (SELECT id FROM search_waiting) ORDER BY id DESC LIMIT ?"
+)
+_BEGIN = (
+    "UPDATE search_progress SET rule = ?,"
+    " messages_upto = (SELECT coalesce(max(id), 0) FROM chat_messages),"
+    " titles_upto = (SELECT coalesce(max(id), 0) FROM chat_sessions),"
+    " messages_total = (SELECT coalesce(max(id), 0) FROM chat_messages)"
+)
+
+
+_Row = tuple[int, str]  # of the index: its id, its words
+
+
+class _Progress(NamedTuple):
+    """The row of search_progress."""
+
+    messages_upto: int
+    titles_upto: int
+    messages_total: int
+    rule: str
+
+
+def _progress(conn: Connection) -> _Progress:
+    [row] = run(conn, _UPTO)
+    return _Progress(*row)
+
+
+def seen_text(content: str, parts: str | None) -> str:
+    """What people see of a message and look for: its text, and below it the names of its files."""
+    if parts is None or '"attachment"' not in parts:
+        return content
+    names = [one.name for one in text_to_parts(parts) if isinstance(one, Attachment)]
+    return "\n".join([content, *names] if content else names)
+
+
+def session_word(session_id: int) -> str:
+    """The word of a session's rows; `words` never gives a character for private use."""
+    return f"\ue000{session_id}"
+
+
+def _indexed(session_id: int, text: str) -> str:
+    return " ".join([session_word(session_id), *words(text[:INDEXED_CHARS])])
+
+
+def _of_message(row: Any) -> _Row | None:
+    """The id of a message and its words; None if it says nothing (as yet)."""
+    id_, session_id, content, parts = row
+    text = seen_text(content, parts)
+    return (id_, _indexed(session_id, text)) if text else None
+
+
+# ── in the transaction of a message, a title, a deletion ──────────────────────────────────────
+
+
+def settle(conn: Connection) -> bool:
+    """Teach the index what waits, if it is not too much for one commit; whether some is left."""
+    rows = run(conn, _WAITING, (SETTLED_ROWS + 1,))
+    if not rows:
+        return False
+    done, chars = 0, 0
+    for id_, session_id, was, parts in rows[:SETTLED_ROWS]:
+        if was and _has(conn, id_):
+            old = id_, _indexed(session_id, seen_text(was, parts))
+            run(conn, _TAKE, old)
+            chars += len(old[1])
+        new = _title(conn, -id_) if id_ < 0 else _message(conn, id_)
+        if new and not _has(conn, id_):
+            run(conn, _PUT, new)
+            chars += len(new[1])
+        done = id_
+        if chars > SETTLED_CHARS:
+            break
+    run(conn, "DELETE FROM search_waiting WHERE id <= ?", (done,))
+    return bool(done < rows[-1][0])
+
+
+def _message(conn: Connection, id_: int) -> _Row | None:
+    found = run(conn, _MESSAGE, (id_,))
+    return _of_message(found[0]) if found else None
+
+
+def _title(conn: Connection, session_id: int) -> _Row | None:
+    found = run(conn, "SELECT title FROM chat_sessions WHERE id = ?", (session_id,))
+    return (-session_id, _indexed(session_id, found[0][0])) if found else None
+
+
+def _has(conn: Connection, rowid: int) -> bool:
+    return first(conn, _HAS, (rowid,)) is not None
+
+
+# ── behind the running server ─────────────────────────────────────────────────────────────────
+
+
+def begin(conn: Connection) -> int:
+    """How many messages `backfill` may have to index at most. An index by another rule is emptied
+    and has everything before it."""
+    if _progress(conn).rule != RULE:
+        empty(conn)
+        run(conn, _BEGIN, (RULE,))
+    return _progress(conn).messages_upto
+
+
+def share_indexed(conn: Connection) -> float:
+    """How much of the messages is in the index, 0 to 1; the newest are there first."""
+    there = _progress(conn)
+    return 1.0 - there.messages_upto / there.messages_total if there.messages_total else 1.0
+
+
+def backfill(conn: Connection) -> bool:
+    """Index some old rows, titles first; whether there may be more. Some 10 ms."""
+    messages_upto, titles_upto, *_ = _progress(conn)
+    if titles_upto:
+        titles = run(conn, _OLD_TITLES, (titles_upto, STEP_ROWS))
+        _put_old(conn, [(-id_, _indexed(id_, title)) for id_, title in titles])
+        _go_on(conn, "titles_upto", titles[-1][0] - 1 if titles else 0)
+    elif messages_upto:
+        found = _some_messages(conn, messages_upto)
+        rows = map(_of_message, reversed(found))  # the ids of one transaction have to rise
+        _put_old(conn, [row for row in rows if row])
+        _go_on(conn, "messages_upto", found[-1][0] - 1 if found else 0)
+    return bool(messages_upto or titles_upto)
+
+
+def _put_old(conn: Connection, rows: Iterable[_Row]) -> None:
+    """Rows that are there already stay as they are."""
+    run_many(conn, _PUT, [row for row in rows if not _has(conn, row[0])])
+
+
+def _some_messages(conn: Connection, upto: int) -> list[Any]:
+    found: list[Any] = []
+    chars = 0
+    for row in driver(conn).execute(_OLD_MESSAGES, (upto,)):
+        found.append(row)
+        chars += min(len(row[2]), INDEXED_CHARS)
+        if len(found) == STEP_ROWS or chars >= STEP_CHARS:
+            break
+    return found
+
+
+def _go_on(conn: Connection, column: str, upto: int) -> None:
+    run(conn, f"UPDATE search_progress SET {column} = ?", (upto,))
+
+
+def merge(conn: Connection) -> bool:
+    """Merge some segments of the index, for a few milliseconds; whether there was something."""
+    before = driver(conn).total_changes
+    run(conn, _MERGE, (MERGE_PAGES,))
+    return driver(conn).total_changes - before > 1
