@@ -1,35 +1,19 @@
-"""The only assembler: settings in, a running server out.
+"""The only assembler: settings in, an application out.
 
-    create_app(settings) ─▶ routes and the layers in front; nothing is opened yet
-            │ start-up                                   │ shutdown, in reverse
-            ▼                                            │
-    database (locked, migrated) ─▶ event log ─▶ providers ─▶ engine ─▶ chat ─▶ recovery ─▶ listening
-                                                                                │
-    the model on board loads behind ◀───────────────────────────────────────────┘
-
-SIGTERM and Ctrl-C: questions are refused and readers sent home at once, running answers get
-DRAIN_SECONDS, what is left is interrupted, the database closes last. A second signal cuts the wait.
+create_app(settings) ─▶ routes and the layers in front; nothing is opened yet
+        │ start-up                            │ shutdown
+        ▼                                     ▼
+assembly/server.py opens the parts ……… and closes them in reverse
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from . import housekeeping, prices, stamps
-from .answering.approvals import Approvals
-from .answering.asides import Asides
-from .answering.attempts import Policy
-from .answering.summaries import Summaries
 from .api import approvals as approval_routes
 from .api import backups as backup_routes
 from .api import (
@@ -53,40 +37,10 @@ from .api import search as search_routes
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
-from .asking import fallbacks
-from .backups import Backups
-from .catalog import Catalog
-from .chat import Chat, Stamps
-from .config import Settings, load_settings, read_variables
-from .drain import Drain
-from .engine import Engine
-from .errors import Invalid, LiteError, StartupError
-from .eventlog import EventLog
-from .exporters.pages import Pages
-from .files.materials import Materials
-from .files.uploads import Uploads
-from .history import imports
-from .history.keeping import Keeping
-from .history.titles import TitleRules, Titles
-from .history.trash import Trash
-from .model_lists import ModelLists
+from .assembly.server import Lifespan
+from .config import Settings, load_settings
+from .errors import StartupError
 from .observe import set_up_logging
-from .providers import endpoints, registry
-from .providers.base import Provider
-from .providers.local import Local
-from .providers.pool import Pool
-from .providers.wire import Rest
-from .search import upkeep
-from .store import backup_whole
-from .store.database import Database
-from .store.location import Location
-from .temporary import Bounds, Sources, Temporary
-from .tools.base import NoTools, Toolbox
-from .tools.config import read as read_servers
-
-LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
-
-log = logging.getLogger("lite_llm_chat")
 
 DESCRIPTION = """
 A chat backend that never loses a word: sessions and messages are kept, answers are streamed and
@@ -104,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Application:
         title=settings.app_name,
         version=settings.app_version,
         description=DESCRIPTION,
-        lifespan=_Lifespan(settings, slow),
+        lifespan=Lifespan(settings, slow),
         separate_input_output_schemas=False,
     )
     errors.install(app)
@@ -160,160 +114,6 @@ def _api() -> APIRouter:
     return api
 
 
-class _Lifespan:
-    """Opens the parts, waits while the server runs, closes them."""
-
-    def __init__(self, settings: Settings, slow: SlowReaders) -> None:
-        self._settings = settings
-        self._slow = slow
-
-    @asynccontextmanager
-    async def __call__(self, app: FastAPI) -> AsyncIterator[None]:
-        settings = self._settings
-        async with AsyncExitStack() as stack:
-            location = Location.from_url(
-                settings.database_url, allow_network=settings.allow_network_filesystem
-            )
-            database = Database(location, durable=settings.durability == "full")
-            await database.open()
-            stack.push_async_callback(database.close)
-            eventlog = EventLog(database, stamps.now, interval_s=settings.flush_ms / 1000)
-            eventlog.start()
-            stack.push_async_callback(eventlog.close)
-            pool = Pool(settings.connect_timeout_seconds)
-            stack.push_async_callback(pool.close)
-            providers = providers_of(settings, pool, eventlog.beat)
-            local = providers["local"]
-            if isinstance(local, Local):
-                stack.push_async_callback(local.close)
-            catalog = _catalog(settings, providers)
-            costs = prices.Prices(own_prices(settings), catalog.answering)
-            toolbox = await _toolbox(settings, stack)
-            engine = Engine(eventlog, _policy(settings), catalog.advice, toolbox)
-            uploads = Uploads(
-                database, Path(settings.upload_dir), settings.max_upload_bytes, stamps.now
-            )
-            await uploads.sweep()
-            engine.show(Materials(uploads).filled)
-            stamp = Stamps(stamps.generation_id, stamps.now)
-            chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
-            asides = Asides(database, stamps.now)
-            if settings.summarize_dropped:
-                summaries = Summaries(database, asides, stamps.now)
-                stack.push_async_callback(summaries.close)
-                chat.sum_up(summaries)
-            rules = _title_rules(settings, catalog)
-            titles = Titles(database, asides, (catalog, providers), rules, lambda: engine.draining)
-            stack.push_async_callback(titles.close)
-            chat.name(titles)
-            keeping = _keeping(settings)
-            trash = Trash(database, chat.clear, keeping, stamps.now)
-            stack.push_async_callback(trash.close)
-            lifetime_s = settings.model_list_minutes * 60
-            lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
-            stack.push_async_callback(lists.close)
-            approvals = Approvals(database, eventlog, engine, providers)
-            await _recover(database, approvals, chat)
-            temporary = _temporary(settings, database, (catalog, providers), toolbox)
-            temporary.draining = lambda: engine.draining
-            stack.push_async_callback(temporary.close)
-            kept_in = backup_whole.Sources(location.path, Path(settings.upload_dir))
-            folder = Path(settings.backup_dir)
-            backups = Backups(kept_in, folder, settings.backup_keep, stamps.now)
-            stack.push_async_callback(backups.close)
-            most = settings.max_import_bytes, settings.max_upload_bytes
-            import_rules = imports.Rules(*most, lambda: imports.home_of(catalog))
-            bringing = imports.Imports((database, uploads), location.path, import_rules, stamps.now)
-            await bringing.recover()
-            stack.push_async_callback(bringing.close)
-            heart = chat, approvals, lists, titles, trash, temporary
-            app.state.parts = _parts(settings, heart, (database, costs, uploads, backups, bringing))
-            drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
-            stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
-            stack.push_async_callback(drain.finish)
-            stack.push_async_callback(chat.settle)
-            stack.push_async_callback(temporary.settle)
-            _in_background(stack, temporary.watch(), "forget-temporary")
-            logs = timedelta(hours=settings.event_retention_hours)
-            tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
-            _in_background(stack, tidying, "tidy")
-            _in_background(stack, self._slow.run(), "slow-readers")
-            backups.keep_time(timedelta(hours=settings.backup_every_hours))
-            _in_background(stack, upkeep.keep(database), "search")
-            if isinstance(local, Local) and wants_local(settings):
-                _in_background(stack, _load(local), "load-local-model")
-            yield
-
-
-async def _recover(database: Database, approvals: Approvals, chat: Chat) -> None:
-    try:
-        await upkeep.begin(database)
-        recovered = await housekeeping.recover(database, stamps.now())
-        waiting = await approvals.resume(chat.rules, stamps.now)
-    except LiteError as error:
-        raise StartupError(error.detail) from error
-    if recovered:
-        log.warning("answers cut by the last stop, now marked so: %d", recovered)
-    if waiting:
-        log.info("answers that wait for a person, as before the last stop: %d", waiting)
-
-
-async def _toolbox(settings: Settings, stack: AsyncExitStack) -> Toolbox:
-    """The tools of this server. They connect in the background."""
-    usual = Settings.model_fields["tools_file"].default
-    servers = read_servers(Path(settings.tools_file), required=settings.tools_file != usual)
-    if not servers:
-        return NoTools()
-    try:
-        from .tools.mcp_client import McpTools
-    except ModuleNotFoundError as missing:
-        raise StartupError(
-            f"{settings.tools_file} names servers, and the package {missing.name!r} for them is"
-            " missing: pip install -r requirement-mcp.txt"
-        ) from None
-    toolbox = McpTools(servers)
-    toolbox.start()
-    stack.push_async_callback(toolbox.close)
-    return toolbox
-
-
-def providers_of(settings: Settings, pool: Pool, rest: Rest) -> dict[str, Provider]:
-    """Every provider with these settings. Nothing is contacted. Raises StartupError."""
-    key = settings.deepseek_api_key
-    usual = Settings.model_fields["endpoints_file"].default
-    own = endpoints.read(
-        Path(settings.endpoints_file),
-        registry.taken_ids(),
-        required=settings.endpoints_file != usual,
-    )
-    return registry.build(
-        registry.Parts(
-            pool=pool,
-            rest=rest,
-            headers_timeout_s=settings.headers_timeout_seconds,
-            deepseek_api_key=key.get_secret_value() if key else None,
-            deepseek_base_url=settings.deepseek_base_url,
-            local_enabled=settings.local_model == "auto",
-            local_model_path=settings.local_model_path,
-            local_context_tokens=settings.local_context_tokens,
-            local_slots=settings.local_slots,
-            variables=read_variables(registry.variables(own)),
-            own=own,
-        )
-    )
-
-
-def own_prices(settings: Settings) -> prices.Own:
-    """The prices of PRICES_FILE. Raises StartupError."""
-    usual = Settings.model_fields["prices_file"].default
-    return prices.read(Path(settings.prices_file), required=settings.prices_file != usual)
-
-
-def default_provider(settings: Settings) -> str:
-    """Who answers when nobody is named."""
-    return settings.default_provider or ("deepseek" if settings.deepseek_api_key else "local")
-
-
 class Answering(NamedTuple):
     """Who answers when nobody is named, what is in its way ("" for nothing), and the ids of those
     who would answer if they were named."""
@@ -333,134 +133,3 @@ def who_answers(app: Application) -> Answering:
         trouble = "it has no default model: name one in every question"
     others = tuple(one.id for one in everyone if one.readiness.ready and not one.is_default)
     return Answering(f"{usual.name}: {usual.description}", trouble, others)
-
-
-def wants_local(settings: Settings) -> bool:
-    """The model on board is loaded at the start."""
-    if settings.local_model == "off":
-        return False
-    return default_provider(settings) == "local" or settings.local_model_path is not None
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(
-        first_piece_s=settings.first_piece_timeout_seconds,
-        idle_s=settings.idle_timeout_seconds,
-        total_s=settings.total_timeout_seconds,
-        answer_bytes=settings.max_answer_bytes,
-        retries=settings.upstream_retries,
-        retry_window_s=settings.upstream_retry_seconds,
-        most_answers=settings.max_live_answers,
-        most_rounds=settings.max_tool_rounds,
-    )
-
-
-def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
-    chosen = default_provider(settings)
-    if chosen not in providers:
-        raise StartupError(
-            f"DEFAULT_PROVIDER is {chosen!r}, which nobody is: choose one of {', '.join(providers)}"
-        )
-    catalog = Catalog(
-        {name: provider.models for name, provider in providers.items()},
-        open_ended=frozenset(name for name, one in providers.items() if one.open_ended),
-        default_provider=chosen,
-    )
-    try:
-        catalog.fall_back(fallbacks.read(settings.fallback_models or ""))
-    except Invalid as wrong:
-        raise StartupError(f"FALLBACK_MODELS: {wrong.detail}") from None
-    return catalog
-
-
-def _title_rules(settings: Settings, catalog: Catalog) -> TitleRules:
-    by_itself, name = settings.titles == "auto", settings.title_model
-    if name is None:
-        return TitleRules(by_itself)
-    provider, _, model = name.partition("/")
-    if not model:
-        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
-    try:
-        return TitleRules(by_itself, catalog.choose(provider, model))
-    except Invalid as wrong:
-        raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
-
-
-def _keeping(settings: Settings) -> Keeping:
-    days = settings.retention_days
-    unused = None if days is None else timedelta(days=days)
-    return Keeping(unused, timedelta(days=settings.trash_days))
-
-
-def _parts(
-    settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash, Temporary],
-    kept: tuple[Database, prices.Prices, Uploads, Backups, imports.Imports],
-) -> Parts:
-    chat, approvals, lists, titles, trash, temporary = heart
-    database, costs, uploads, backups, bringing = kept
-    return Parts(
-        chat=chat,
-        titles=titles,
-        trash=trash,
-        approvals=approvals,
-        model_lists=lists,
-        database=database,
-        prices=costs,
-        app_name=settings.app_name,
-        app_version=settings.app_version,
-        api_prefix=settings.api_prefix,
-        keep_alive_s=settings.keep_alive_seconds,
-        uploads=uploads,
-        backups=backups,
-        imports=bringing,
-        max_body_bytes=settings.max_body_bytes,
-        now=stamps.now,
-        temporary=temporary,
-        lasting=database,
-        pages=Pages(database),
-    )
-
-
-def _temporary(
-    settings: Settings,
-    lasting: Database,
-    who: tuple[Catalog, dict[str, Provider]],
-    toolbox: Toolbox,
-) -> Temporary:
-    sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
-    bounds = Bounds(
-        settings.max_temporary_chats,
-        settings.max_temporary_bytes,
-        timedelta(minutes=settings.temporary_minutes),
-    )
-    return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
-
-
-async def _load(local: Local) -> None:
-    """Load the model on board behind the running server, and say how that went."""
-    if not local.readiness().ready:
-        log.warning("local: %s", local.readiness().note)
-        return
-    await asyncio.sleep(LOAD_GRACE_S)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    log.info("local: loading %s", local.models[0].name)
-    await local.load()
-    outcome = local.readiness()
-    if outcome.ready:
-        log.info("local: ready after %.1f s", loop.time() - started)
-    else:
-        log.warning("local: %s", outcome.note)
-
-
-def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
-    """A task that ends with the server."""
-    task = asyncio.create_task(work, name=name)
-
-    async def end() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(end)

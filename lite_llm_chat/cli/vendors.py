@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
 
-from ..app import default_provider, own_prices, providers_of, wants_local
+from ..assembly.unpacked import default_provider, own_prices, providers_of, wants_local
 from ..config import Settings
 from ..errors import LiteError, StartupError, UpstreamError
 from ..providers.base import Provider

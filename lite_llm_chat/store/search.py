@@ -40,6 +40,7 @@ MERGE_PAGES = 50  # of 4 KiB, written by one step of merging: some 2 ms
 _PUT = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 _TAKE = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
 _HAS = "SELECT 1 FROM search_index_docsize WHERE id = ?"  # asking the index itself makes a segment
+_EMPTY = "INSERT INTO search_index (search_index) VALUES ('delete-all')"
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
 _UPTO = "SELECT messages_upto, titles_upto, messages_total, rule FROM search_progress"
 _MESSAGE = "SELECT id, session_id, content, parts FROM chat_messages WHERE id = ?"
@@ -58,6 +59,7 @@ _BEGIN = (
     " titles_upto = (SELECT coalesce(max(id), 0) FROM chat_sessions),"
     " messages_total = (SELECT coalesce(max(id), 0) FROM chat_messages)"
 )
+_ALL_DONE = "UPDATE search_progress SET messages_upto = 0, titles_upto = 0, messages_total = 0"
 
 
 _Row = tuple[int, str]  # of the index: its id, its words
@@ -126,6 +128,13 @@ def settle(conn: Connection) -> bool:
     return bool(done < rows[-1][0])
 
 
+def _empty(conn: Connection) -> None:
+    """Forget all that is indexed."""
+    run(conn, _EMPTY)
+    run(conn, "DELETE FROM search_waiting")
+    run(conn, _ALL_DONE)
+
+
 def _message(conn: Connection, id_: int) -> _Row | None:
     found = run(conn, _MESSAGE, (id_,))
     return _of_message(found[0]) if found else None
@@ -147,7 +156,7 @@ def begin(conn: Connection) -> int:
     """How many messages `backfill` may have to index at most. An index by another rule is emptied
     and has everything before it."""
     if _progress(conn).rule != RULE:
-        empty(conn)
+        _empty(conn)
         run(conn, _BEGIN, (RULE,))
     return _progress(conn).messages_upto
 

@@ -125,11 +125,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         " importers.reading store"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
-    "lite_llm_chat.app": _ours(
-        "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain exporters history housekeeping backups temporary tools answering"
-        " asking files search.upkeep"
+    "lite_llm_chat.assembly": _ours(
+        "domain errors stamps config prices providers store catalog model_lists eventlog engine"
+        " chat api.deps api.slow drain exporters history housekeeping backups temporary tools"
+        " answering asking files search.upkeep assembly"
     ),
+    "lite_llm_chat.app": _ours("config errors observe api assembly.server"),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("errors cli"),
     "lite_llm_chat.cli.serve": _ours("app config errors web"),
@@ -138,7 +139,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.cli.restore": _ours("config store cli"),
     "lite_llm_chat.cli.doctor": _ours("config errors store cli"),
     "lite_llm_chat.cli.machine": _ours("config store cli"),
-    "lite_llm_chat.cli.vendors": _ours("app config errors providers tools cli"),
+    "lite_llm_chat.cli.vendors": _ours("assembly.unpacked config errors providers tools cli"),
     "main": _ours("cli"),
     "standins": ("standins",),
     "bench": ("bench",),
@@ -147,7 +148,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # (path, what it imports inside a function): an optional extra, or a heavy library needed once.
 MAY_IMPORT_INSIDE: tuple[Place, ...] = (
     ("lite_llm_chat/prices/listed.py", "genai_prices"),
-    ("lite_llm_chat/app.py", "lite_llm_chat.tools.mcp_client"),
+    ("lite_llm_chat/assembly/unpacked.py", "lite_llm_chat.tools.mcp_client"),
     ("lite_llm_chat/providers/local.py", "xllamacpp"),
     ("lite_llm_chat/store/migrate.py", "alembic"),
     ("lite_llm_chat/store/migrate.py", "alembic.config"),
@@ -172,7 +173,7 @@ FENCES: tuple[Place, ...] = (
 )
 
 HOMES: dict[str, tuple[str, ...]] = {
-    "fastapi": _ours("api app"),
+    "fastapi": _ours("api app assembly.server"),
     "starlette": _ours("api app"),
     "fastapi_offline": _ours("api app"),
     "sqlalchemy": _ours("store"),

@@ -62,7 +62,7 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Box:
     async def toolbox(_settings: Settings, _stack: AsyncExitStack) -> Toolbox:
         return made
 
-    monkeypatch.setattr("lite_llm_chat.app._toolbox", toolbox)
+    monkeypatch.setattr("lite_llm_chat.assembly.unpacked.toolbox_of", toolbox)
     return made
 
 
