@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from ..domain import Session
@@ -23,6 +24,16 @@ from .requests import SessionIn
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
 
 
+class _One(StringConvertor):
+    """The place of one session in a path: anything but the word for many. So `PATCH` of that is
+    405, as of every address that does not take it."""
+
+    regex = "(?!bulk$)[^/]+"
+
+
+register_url_convertor("one", _One())
+
+
 @router.get("/sessions", response_model=list[SessionOut], responses=responses(422, 503))
 async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> Response:
     """Chat sessions, most recently updated first; those in the trash, most recently deleted."""
@@ -35,7 +46,7 @@ async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> 
 
 
 @router.get(
-    "/sessions/{session_id}", response_model=SessionDetail, responses=responses(404, 422, 503)
+    "/sessions/{session_id:one}", response_model=SessionDetail, responses=responses(404, 422, 503)
 )
 async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     """A session with the messages of its active branch, oldest first. An answer in the making
@@ -71,7 +82,7 @@ async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     return SessionOut.of(session)
 
 
-@router.patch("/sessions/{session_id}", responses=responses(404, 413, 415, 422, 503))
+@router.patch("/sessions/{session_id:one}", responses=responses(404, 413, 415, 422, 503))
 async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
@@ -116,7 +127,7 @@ async def change_sessions(parts: PartsDep, wanted: BulkIn) -> BulkOut:
     return BulkOut(changed=outcome.changed, missing=list(outcome.missing))
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
+@router.delete("/sessions/{session_id:one}", status_code=204, responses=responses(404, 422, 503))
 async def delete_session(
     parts: PartsDep,
     session_id: SessionId,
