@@ -31,9 +31,9 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
+from .api import branches, errors, files, folders, generations, sessions, status, usage
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, files, folders, generations, sessions, status, usage
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
@@ -48,7 +48,7 @@ from .eventlog import EventLog
 from .files.materials import Materials
 from .files.uploads import Uploads
 from .history.keeping import Keeping
-from .history.titles import TitleRules, Titles
+from .history.titles import Titles, title_rules
 from .history.trash import Trash
 from .model_lists import ModelLists
 from .observe import set_up_logging
@@ -118,6 +118,7 @@ def _api() -> APIRouter:
         catalog_routes,
         sessions,
         folders,
+        branches,
         chat_routes,
         generations,
         approval_routes,
@@ -170,11 +171,11 @@ class _Lifespan:
                 summaries = Summaries(database, asides, stamps.now)
                 stack.push_async_callback(summaries.close)
                 chat.sum_up(summaries)
-            rules = _title_rules(settings, catalog)
+            rules = title_rules(settings.titles, settings.title_model, catalog)
             titles = Titles(database, asides, (catalog, providers), rules, lambda: engine.draining)
             stack.push_async_callback(titles.close)
             chat.name(titles)
-            keeping = _keeping(settings)
+            keeping = Keeping.of_days(settings.retention_days, settings.trash_days)
             trash = Trash(database, chat.clear, keeping, stamps.now)
             stack.push_async_callback(trash.close)
             lifetime_s = settings.model_list_minutes * 60
@@ -319,25 +320,6 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
     except Invalid as wrong:
         raise StartupError(f"FALLBACK_MODELS: {wrong.detail}") from None
     return catalog
-
-
-def _title_rules(settings: Settings, catalog: Catalog) -> TitleRules:
-    by_itself, name = settings.titles == "auto", settings.title_model
-    if name is None:
-        return TitleRules(by_itself)
-    provider, _, model = name.partition("/")
-    if not model:
-        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
-    try:
-        return TitleRules(by_itself, catalog.choose(provider, model))
-    except Invalid as wrong:
-        raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
-
-
-def _keeping(settings: Settings) -> Keeping:
-    days = settings.retention_days
-    unused = None if days is None else timedelta(days=days)
-    return Keeping(unused, timedelta(days=settings.trash_days))
 
 
 def _parts(

@@ -167,6 +167,11 @@ class Catalog:
                 others.append(other)
         return tuple(others)
 
+    def named(self, name: str, home: tuple[str, str]) -> Choice:
+        """Who answers for `provider/model`, or for a model's name in a session of `home`. Raises
+        Invalid as `choose` does."""
+        return self._named(name) if "/" in name else self.choose(None, name, home)
+
     def _named(self, name: str) -> Choice:
         provider, _, model = name.partition("/")
         if not model:

@@ -16,32 +16,33 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from .answering.run import Other
 from .answering.summaries import Summaries
-from .asking import cuts, forms, turns
+from .asking import again, cuts, forms, turns
+from .asking.again import Edit
 from .asking.briefs import Rules
-from .asking.turns import Ask, GenerationActive, Opening, Wish
+from .asking.turns import Ask, GenerationActive, Opening, Stamp, Wish
 from .catalog import Catalog, Choice
 from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, Unavailable
 from .eventlog import EventLog
 from .history.titles import Titles
-from .providers.base import Provider, Readiness
+from .provider_states import ProviderState, states
+from .providers.base import Provider
 from .store import generations, messages, sessions
 from .store.database import Connection, Database
 from .tail import Tail
 
 OnActive = Literal["auto", "reject", "enqueue", "interrupt"]
-__all__ = ["Ask", "Chat", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
+__all__ = ["Ask", "Chat", "Edit", "ProviderState", "GenerationActive", "OnActive", "Stamps", "Wish"]
 
 CANCEL_PATIENCE_S = 2.0
-RESTING = "it has failed again and again: it is passed over for a while where others can answer"
 
-_OpeningWork = Callable[[Connection, str, datetime], Opening]
+_OpeningWork = Callable[[Connection, Stamp], Opening]
 
 log = logging.getLogger("lite_llm_chat.chat")
 
@@ -52,18 +53,6 @@ class Stamps:
 
     generation_id: Callable[[], str]
     now: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderState:
-    """A provider as people see it."""
-
-    id: str
-    name: str
-    description: str
-    readiness: Readiness
-    is_default: bool
-    resting_until: datetime | None = None  # passed over until then while others can answer
 
 
 class Chat:
@@ -110,17 +99,7 @@ class Chat:
 
     def providers(self) -> Sequence[ProviderState]:
         """Every provider with its state, in display order."""
-        return [self._state(one) for one in self._providers.values()]
-
-    def _state(self, one: Provider) -> ProviderState:
-        is_default, readiness = one.id == self._catalog.default_provider, one.readiness()
-        left_s = self._engine.resting.left_s(one.id)
-        if left_s is None:
-            return ProviderState(one.id, one.name, one.description, readiness, is_default)
-        until = self._stamps.now() + timedelta(seconds=left_s)
-        if readiness.ready:
-            readiness = Readiness(True, RESTING)
-        return ProviderState(one.id, one.name, one.description, readiness, is_default, until)
+        return states(self._providers, self._catalog, self._engine.resting, self._stamps.now())
 
     @property
     def draining(self) -> bool:
@@ -136,21 +115,31 @@ class Chat:
 
         forms.check(ask.wish.options.response_format)
 
-        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
-            return turns.open_question(conn, ask, self.rules, generation_id, at)
+        def work(conn: Connection, stamp: Stamp) -> Opening:
+            return turns.open_question(conn, ask, self.rules, stamp)
 
-        return await self._make_room(work, on_active)
+        return await self._make_room(work, on_active, ask.wish.answers)
 
     async def regenerate(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Answer the same question again, beside the first answer. Raises as `open_turn`."""
 
         forms.check(wish.options.response_format)
 
-        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
-            stamp = (generation_id, at)
-            return turns.open_regeneration(conn, message_id, wish, self.rules, stamp)
+        def work(conn: Connection, stamp: Stamp) -> Opening:
+            return again.open_regeneration(conn, message_id, wish, self.rules, stamp)
 
-        return await self._make_room(work, on_active)
+        return await self._make_room(work, on_active, wish.answers)
+
+    async def edit(self, edit: Edit, on_active: OnActive = "auto") -> Ticket:
+        """Ask something else in the place of a question, which stays beside it. Raises as
+        `open_turn`, and Invalid `not_a_question`."""
+
+        forms.check(edit.wish.options.response_format)
+
+        def work(conn: Connection, stamp: Stamp) -> Opening:
+            return again.open_edit(conn, edit, self.rules, stamp)
+
+        return await self._make_room(work, on_active, edit.wish.answers)
 
     async def continue_(self, message_id: int, wish: Wish, on_active: OnActive = "auto") -> Ticket:
         """Go on from a cut answer: a sibling that begins with what it has. Raises as `open_turn`,
@@ -158,24 +147,23 @@ class Chat:
 
         forms.check(wish.options.response_format)
 
-        def work(conn: Connection, generation_id: str, at: datetime) -> Opening:
-            stamp = (generation_id, at)
-            return turns.open_continuation(conn, message_id, wish, self.rules, stamp)
+        def work(conn: Connection, stamp: Stamp) -> Opening:
+            return again.open_continuation(conn, message_id, wish, self.rules, stamp)
 
         return await self._make_room(work, on_active)
 
-    async def _make_room(self, work: _OpeningWork, on_active: OnActive) -> Ticket:
-        """Accept; where another answer is in the way, do with it what was asked."""
+    async def _make_room(self, work: _OpeningWork, on_active: OnActive, answers: int = 1) -> Ticket:
+        """Accept; where other answers are in the way, do with them what was asked."""
         while True:
             if self._engine.draining:
                 raise Unavailable("the server is stopping: ask again in a moment", code="draining")
-            if self._engine.full:
+            if not self._engine.takes(answers):
                 raise Unavailable(
                     "the server is answering as many questions as it may: ask again in a moment",
                     code="too_many_answers",
                     retry_after_s=1,
                 )
-            task = asyncio.create_task(self._accept(work), name="accept")
+            task = asyncio.create_task(self._accept(work, answers), name="accept")
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
             try:
@@ -187,48 +175,59 @@ class Chat:
                 await self._clear_way(active, on_active)
 
     async def _clear_way(self, active: GenerationActive, on_active: OnActive) -> None:
-        rival = active.generation_id
-        if not self._log.runs(rival):
-            await self._bury(rival)
+        rivals = active.generation_ids
+        if lost := [one for one in rivals if not self._log.runs(one)]:
+            await asyncio.gather(*map(self._bury, lost))
         elif on_active == "enqueue":
-            await self._log.wait_end(rival)
-        elif on_active == "interrupt" or (on_active == "auto" and not self._log.followers(rival)):
-            await self._stop(rival)
+            await asyncio.gather(*map(self._log.wait_end, rivals))
+        elif on_active == "interrupt" or (
+            on_active == "auto" and not any(map(self._log.followers, rivals))
+        ):
+            await asyncio.gather(*map(self._stop, rivals))
         else:
             raise active
 
-    async def _accept(self, work: _OpeningWork) -> Ticket:
+    async def _accept(self, work: _OpeningWork, answers: int) -> Ticket:
         """The transaction and the start, as one step that no caller can cut in two. The vendor is
         asked while the question is being committed; what it says waits for that, and is dropped
         if the commit fails."""
-        generation_id, at = self._stamps.generation_id(), self._stamps.now()
-        self._log.reserve(generation_id)
+        ids = tuple(self._stamps.generation_id() for _ in range(answers))
+        stamp = Stamp(ids, self._stamps.now())
+        for generation_id in ids:
+            self._log.reserve(generation_id)
         opening: Opening | None = None
         try:
-            opening = await self._db.write(
-                lambda conn: work(conn, generation_id, at), early=self._begin_early
-            )
+            opening = await self._db.write(lambda conn: work(conn, stamp), early=self._begin_early)
         finally:
             if opening is None or opening.generation is None:
-                self._engine.cancel(generation_id)
-                self._log.release(generation_id)
-        if opening.generation is not None:
-            self._log.open(opening.events)
-            self._begin(opening)
-            if generation_id in self._doomed:
-                self._engine.cancel(generation_id)
-            if self._summaries is not None and opening.left_out and opening.prompt:
-                provider = self._providers[opening.generation.provider]
-                ended = self._log.wait_end(generation_id)
-                self._summaries.make(opening.left_out, provider, opening.prompt.model, ended)
-            if self._titles is not None and opening.prompt:
-                self._titles.after(opening.generation, opening.prompt, self._log.wait_end)
+                for generation_id in ids:
+                    self._engine.cancel(generation_id)
+                    self._log.release(generation_id)
+        for one in opening.everyone:
+            self._go_on(one)
         return opening.ticket
 
     def _begin_early(self, opening: Opening) -> None:
-        if opening.generation is not None:
-            self._log.expect(opening.events)
+        for one in opening.everyone:
+            if one.generation is not None:
+                self._log.expect(one.events)
+            self._begin(one)
+
+    def _go_on(self, opening: Opening) -> None:
+        """The question is on disk."""
+        if opening.generation is None:
+            return
+        generation_id = opening.generation.id
+        self._log.open(opening.events)
         self._begin(opening)
+        if generation_id in self._doomed:
+            self._engine.cancel(generation_id)
+        if self._summaries is not None and opening.left_out and opening.prompt:
+            provider = self._providers[opening.generation.provider]
+            ended = self._log.wait_end(generation_id)
+            self._summaries.make(opening.left_out, provider, opening.prompt.model, ended)
+        if self._titles is not None and opening.prompt:
+            self._titles.after(opening.generation, opening.prompt, self._log.wait_end)
 
     def _begin(self, opening: Opening) -> None:
         if opening.generation is not None and opening.prompt is not None:
@@ -266,8 +265,9 @@ class Chat:
 
     def leave(self, ticket: Ticket) -> None:
         """The asker follows its answer no more; every ticket is given back once."""
-        if not ticket.replayed:
-            self._log.unseat(ticket.generation_id)
+        for one in ticket.everyone:
+            if not one.replayed:
+                self._log.unseat(one.generation_id)
 
     async def answer(self, generation_id: str) -> Message:
         """The whole answer, once it has ended, however it ended."""
@@ -289,7 +289,8 @@ class Chat:
         return await self._db.read(lambda conn: generations.get(conn, generation_id))
 
     async def generation_of(self, session_id: int) -> Generation | None:
-        """The session's live generation, if it has one. Raises NotFound."""
+        """The session's live generation, if it has one: of several that of the first slot. Raises
+        NotFound."""
 
         def work(conn: Connection) -> Generation | None:
             return generations.live_in(conn, sessions.get(conn, session_id).id)

@@ -154,10 +154,9 @@ class Engine:
         """How many generations run now."""
         return len(self._runs)
 
-    @property
-    def full(self) -> bool:
-        """Whether as many answers are in the making, or about to be, as may be."""
-        return self._log.running >= self._policy.most_answers
+    def takes(self, more: int) -> bool:
+        """Whether so many more answers may be made, besides those that are or are about to be."""
+        return self._log.running + more <= self._policy.most_answers
 
     async def drain(self, seconds: float) -> None:
         """Let what runs finish within some seconds (`hurry` cuts the wait), interrupt the rest,

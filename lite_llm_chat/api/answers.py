@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from ..domain import LIVE, Ended, Event, Fault, Generation, Message, Started, Ticket
 from ..errors import LiteError, StorageUnavailable, Unavailable, UpstreamError
-from ..store import messages
+from ..store import branches, messages
 from . import sse
 from .deps import Parts
 from .messages import AnswerOut, MessageOut
@@ -61,32 +61,40 @@ async def reply(request: Request, parts: Parts, asked: AnswerIn, ticket: Ticket)
         client = sse.client_of(request.scope)
         ended = await sse.while_connected(request.receive, answer, client)
     finally:
-        _leave(parts, ticket, stop=leaving_stops and ended is None)
+        leave(parts, ticket, stop=leaving_stops and ended is None)
     if ended is None:
         return Response(status_code=499)
     generation, message = ended
     if message.fault is not None:
         raise _failed(ticket, message, message.fault)
-    body = AnswerOut(
-        session_id=ticket.session_id,
-        generation_id=ticket.generation_id,
-        message=await shown(parts, message),
-        warnings=list(generation.warnings),
-    )
+    body = await whole(parts, generation, message)
     return JSONResponse(body.model_dump(mode="json"), 200, headers)
 
 
-def _leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
+async def whole(parts: Parts, generation: Generation, message: Message) -> AnswerOut:
+    """An answer that has ended."""
+    return AnswerOut(
+        session_id=generation.session_id,
+        generation_id=generation.id,
+        message=await shown(parts, message),
+        warnings=list(generation.warnings),
+    )
+
+
+def leave(parts: Parts, ticket: Ticket, *, stop: bool) -> None:
+    """The asker follows no more; `stop`: for its leaving means that."""
     parts.chat.leave(ticket)
     if stop:
-        parts.chat.cancel_soon(ticket.generation_id)
+        for one in ticket.everyone:
+            parts.chat.cancel_soon(one.generation_id)
 
 
 async def shown(parts: Parts, message: Message) -> MessageOut:
-    """A message with what it cost."""
+    """An answer with what it cost and the answers beside it."""
     if message.usage is not None:
         await parts.prices.ready(message.provider or "")
-    return MessageOut.of(message, parts.prices, parts.api_prefix)
+    beside = await parts.database.read(lambda conn: branches.beside(conn, message))
+    return MessageOut.of(message, parts.prices, parts.api_prefix, beside)
 
 
 def _failed(ticket: Ticket, message: Message, fault: Fault) -> LiteError:
@@ -135,28 +143,35 @@ class PlainStream(sse.EventStream):
         finally:
             await groups.aclose()
         if not over:
-            fault = _broken_off(parts)
+            fault = broken_off(parts)
             await self.put(sse.data({"error": fault.detail, "code": fault.code}), last=True)
 
     async def _whole(self) -> bool:
         """Put the answer at once, if it is so old that its log was pruned."""
-        generation = await self._parts.chat.generation(self._ticket.generation_id)
-        if generation.ended is None or generation.logged:
-            return False
-        message = await message_of(self._parts, generation)
-        started = Started(generation.session_id, message.id, generation.provider, generation.model)
-        await self.put(sse.plain_snapshot(message, started, generation.ended), last=True)
-        return True
+        events = await pruned(self._parts, self._ticket.generation_id)
+        if events is not None:
+            await self.put(b"".join(map(sse.plain, events)), last=True)
+        return events is not None
 
     def over(self, *, left: bool) -> None:
-        _leave(self._parts, self._ticket, stop=left and self._leaving_stops)
+        leave(self._parts, self._ticket, stop=left and self._leaving_stops)
+
+
+async def pruned(parts: Parts, generation_id: str) -> Sequence[Event] | None:
+    """The events that a whole answer comes to, if its log was pruned."""
+    generation = await parts.chat.generation(generation_id)
+    if generation.ended is None or generation.logged:
+        return None
+    message = await message_of(parts, generation)
+    started = Started(generation.session_id, message.id, generation.provider, generation.model)
+    return sse.snapshot(message, started, generation.ended)
 
 
 def _ends(group: Sequence[Event]) -> bool:
     return bool(group) and isinstance(group[-1].body, Ended)
 
 
-def _broken_off(parts: Parts) -> Fault:
+def broken_off(parts: Parts) -> Fault:
     """Why a log's stream ends before the log does."""
     return SERVER_STOPPING if parts.chat.draining else LOG_UNAVAILABLE
 
@@ -214,7 +229,7 @@ class NumberedStream(sse.EventStream):
         finally:
             await groups.aclose()
         if not over:
-            fault = _broken_off(parts)
+            fault = broken_off(parts)
             shutdown = sse.named("shutdown", {"code": fault.code, "detail": fault.detail})
             await self.put(shutdown, last=True)
 

@@ -22,7 +22,7 @@ from ..domain import Said
 from ..errors import Invalid, TooLarge
 from .deps import Parts
 from .fields import FILE_ID
-from .said import MOST_FILES, SaidIn
+from .said import MOST_FILES
 
 MOST_FILES_AT_ONCE = 200  # of a request: each that comes as a data URL is written and synced
 
@@ -30,15 +30,12 @@ _DATA = re.compile(r"data:[^,]{0,255};base64", re.IGNORECASE)
 _SPACE = dict.fromkeys(map(ord, " \t\r\n"))
 
 
-async def said_with_files(
-    parts: Parts, messages: Sequence[SaidIn], request: Request
-) -> tuple[Said, ...]:
+async def said_with_files(parts: Parts, said: Sequence[Said], request: Request) -> tuple[Said, ...]:
     """What the messages of a request say, with the files beside it kept. Its bounds are looked at
     before anything is kept. Raises Invalid or TooLarge."""
-    said = tuple(message.said() for message in messages)
     _check(said, request.state.body_bytes, parts.max_body_bytes)
     if not any(one.files for one in said):
-        return said
+        return tuple(said)
     host = request.headers.get("host")  # its own URLs are known by it
     return tuple([await _kept(parts, one, host) for one in said])
 

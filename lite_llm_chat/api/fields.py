@@ -51,6 +51,11 @@ ModelPath = Annotated[
     StringConstraints(pattern=r"^[^/\u0000]+/[^\u0000]+$", max_length=511),
     AfterValidator(_text),
 ]
+ModelName = Annotated[
+    StrictStr,
+    StringConstraints(pattern=r"^[^/\u0000]+(/[^\u0000]+)?$", max_length=511),
+    AfterValidator(_text),
+]
 Title = Annotated[
     StrictStr,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),

@@ -55,6 +55,7 @@ class Application(Edge):
             larger={
                 f"{options.api_prefix}/upload": options.max_upload_bytes + FORM_BYTES,
                 f"{options.api_prefix}/chat": options.max_chat_bytes,
+                f"{options.api_prefix}/messages/{{id}}/edit": options.max_chat_bytes,
             },
             slow=slow,
         )

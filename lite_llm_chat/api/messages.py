@@ -6,6 +6,7 @@ message ─▶ message_fields ─┬─▶ MessageOut    described and checked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from pydantic import BaseModel
@@ -26,8 +27,11 @@ from ..prices import Prices
 from .replies import FaultOut, Fields, Moment, SessionOut, UsageOut, usage_fields, written
 
 
-def message_fields(message: Message, prices: Prices, prefix: str) -> Fields:
-    """A MessageOut. `prefix` is that of the routes, for the URLs of files."""
+def message_fields(
+    message: Message, prices: Prices, prefix: str, siblings: Sequence[int] | None = None
+) -> Fields:
+    """A MessageOut. `prefix` is that of the routes, for the URLs of files; `siblings` are those
+    beside it, if there are any."""
     usage, fault = message.usage, message.fault
     files = [_attachment(file, prefix) for file in message.attachments] if message.parts else []
     return {
@@ -53,6 +57,7 @@ def message_fields(message: Message, prices: Prices, prefix: str) -> Fields:
         "tool_call_id": message.call_id,
         "parts": _parts(message) or None,
         "attachments": files or None,
+        "siblings": siblings,
     }
 
 
@@ -122,7 +127,8 @@ class AttachmentOut(BaseModel):
 
 class MessageOut(BaseModel):
     """A message. `status` is `completed` for everything a person wrote. `parts` is what it is made
-    of in its order, where that is more than reasoning and then text."""
+    of in its order, where that is more than reasoning and then text. `siblings` are the messages
+    in its place on this branch and on others, itself among them; null: it is alone."""
 
     id: int
     role: str
@@ -146,10 +152,26 @@ class MessageOut(BaseModel):
     tool_call_id: str | None = None
     parts: list[dict[str, Any]] | None = None
     attachments: list[AttachmentOut] | None = None
+    siblings: list[int] | None = None
 
     @classmethod
-    def of(cls, message: Message, prices: Prices, prefix: str) -> MessageOut:
-        return cls(**message_fields(message, prices, prefix))
+    def of(
+        cls, message: Message, prices: Prices, prefix: str, siblings: Sequence[int] | None = None
+    ) -> MessageOut:
+        return cls(**message_fields(message, prices, prefix, siblings))
+
+
+class PageOut(BaseModel):
+    """A page of a branch, oldest first. `before` and `after` are what to ask for the page before
+    and the page after it, null where there is none; `has_more`: there is one in the direction
+    that was asked for."""
+
+    session_id: int
+    leaf_id: int | None
+    messages: list[MessageOut]
+    has_more: bool
+    before: int | None
+    after: int | None
 
 
 class SessionDetail(SessionOut):
@@ -165,3 +187,11 @@ class AnswerOut(BaseModel):
     generation_id: str
     message: MessageOut
     warnings: list[str]
+
+
+class AnswersOut(BaseModel):
+    """The reply to a question that several models answered: by their places in `models`, however
+    each ended."""
+
+    session_id: int
+    answers: list[AnswerOut]

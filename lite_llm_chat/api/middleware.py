@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -23,14 +24,15 @@ from .slow import SlowReaders
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PROCESS = secrets.token_hex(4)  # the ids of two runs differ, those of one are counted
 _number = itertools.count(1)
+_ID = re.compile("/[0-9]+/")  # in a path
 
 log = logging.getLogger("lite_llm_chat")
 
 
 class Edge:
     """Adds `X-Request-Id` and `X-Content-Type-Options`; refuses a body over `max_body_bytes` (or
-    over what `larger` says of its path); has the connections watched; turns a StartupError into
-    its sentence."""
+    over what `larger` says of its path, an id in it as `{id}`); has the connections watched; turns
+    a StartupError into its sentence."""
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class Edge:
                 message["headers"] = headers
             await send(message)
 
-        limit = self._larger.get(scope["path"], self._max_body_bytes)
+        limit = self._larger.get(_ID.sub("/{id}/", scope["path"]), self._max_body_bytes)
         await self._app(
             scope, receive if limit is None else _bounded(scope, receive, limit), marked
         )

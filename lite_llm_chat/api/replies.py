@@ -66,6 +66,8 @@ def session_fields(session: Session) -> Fields:
         "created_at": written(session.created_at),
         "updated_at": written(session.updated_at),
         "message_count": session.message_count,
+        "leaf_id": session.leaf_id,
+        "forked_from": session.forked_from,
         "title_by": session.title_by,
         "pinned": session.pinned,
         "unread": session.unread,
@@ -104,9 +106,10 @@ class FaultOut(BaseModel):
 
 
 class SessionOut(BaseModel):
-    """A session of the list. `title_by` is `words` (of the question), `model` or `person`;
-    `unread`: an answer in it has ended while nobody followed; `source` is where it was imported
-    from."""
+    """A session of the list. `leaf_id` is the last message of its active branch; `forked_from`
+    the message of another session that it was forked from; `title_by` is `words` (of the
+    question), `model` or `person`; `unread`: an answer in it has ended while nobody followed;
+    `source` is where it was imported from."""
 
     id: int
     title: str
@@ -115,6 +118,8 @@ class SessionOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     message_count: int
+    leaf_id: int | None
+    forked_from: int | None
     title_by: TitleBy
     pinned: bool
     unread: bool
@@ -145,6 +150,13 @@ class TicketOut(BaseModel):
             message_id=ticket.message_id,
             warnings=list(ticket.warnings),
         )
+
+
+class TicketsOut(BaseModel):
+    """Where the answers of several models will be, by their places in `models`."""
+
+    session_id: int
+    answers: list[TicketOut]
 
 
 class AskedOut(BaseModel):
@@ -184,7 +196,8 @@ class WaitingOut(BaseModel):
 
 
 class GenerationOut(BaseModel):
-    """One attempt at an answer. `waiting`: a person has to allow the calls in `approvals` first."""
+    """One attempt at an answer. `waiting`: a person has to allow the calls in `approvals` first.
+    `slot`: its place among the answers of the models that one question was put to."""
 
     id: str
     session_id: int
@@ -201,6 +214,7 @@ class GenerationOut(BaseModel):
     cancel_requested: bool
     waiting: bool
     approvals: list[AskedOut] = []
+    slot: int = 0
     created_at: Moment
     first_piece_at: Moment | None
     ended_at: Moment | None
@@ -231,6 +245,7 @@ class GenerationOut(BaseModel):
             cancel_requested=generation.cancel_requested,
             waiting=generation.waiting,
             approvals=[AskedOut.of(call) for call in calls],
+            slot=generation.slot,
             created_at=generation.created_at,
             first_piece_at=generation.first_piece_at,
             ended_at=generation.ended_at,

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 
 from ..domain import Options
 from .deps import LARGEST_ID
-from .fields import Effort, Float, ModelPath, Name, Penalty, Str, Title, Whole
+from .fields import Effort, Float, ModelName, ModelPath, Name, Penalty, Str, Title, Whole
 from .functions import ChosenTool, FormatIn, ToolIn
-from .said import SaidIn
+from .said import SaidIn, WordsIn
 
 MOST_FALLBACKS = 5
+MOST_MODELS = 8
 
 
 class Thinking(BaseModel):
@@ -28,7 +29,7 @@ class Thinking(BaseModel):
 
 
 class AnswerIn(BaseModel):
-    """How to answer: shared by /chat, /regenerate and /continue."""
+    """How to answer: shared by /chat, /edit, /regenerate and /continue."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -126,7 +127,25 @@ class AnswerIn(BaseModel):
         return [f"{name}: not known, so it was ignored" for name in sorted(extra)[:50]]
 
 
-class ChatIn(AnswerIn):
+class AskIn(AnswerIn):
+    """How to answer, by one model or by several at once."""
+
+    models: Annotated[list[ModelName], Field(min_length=2, max_length=MOST_MODELS)] | None = Field(
+        None, description="Who answers this question, side by side: provider/model, or a name"
+    )
+
+    @model_validator(mode="after")
+    def _names_them_once(self) -> Self:
+        if self.models and (self.message_provider or self.message_model):
+            raise ValueError("models says who answers this question: name nobody besides")
+        return self
+
+
+class EditIn(AskIn, WordsIn):
+    """What is to be asked in the place of a question. Its files stay unless any are named."""
+
+
+class ChatIn(AskIn):
     """A question."""
 
     session_id: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID), Whole] | None = None

@@ -65,25 +65,23 @@ class _Said(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class UserIn(_Said):
-    """What a person says."""
+class WordsIn(_Said):
+    """A person's words and the files beside them."""
 
-    role: Literal["user"]
     content: Str | list[UserPart]
     images: list[Str] | None = Field(
         None, description="URLs of images, each as in an `image_url` part"
     )
     files: list[FileId] | None = Field(None, description="Ids of uploaded files")
 
-    @model_validator(mode="after")
-    def _asks(self) -> Self:
-        if not _joined(self.content).strip() and not self._names():
-            raise ValueError("it is empty: there is nothing to answer")
-        return self
-
     def said(self) -> Said:
         """With whatever names its files: ids and URLs."""
         return Said("user", _joined(self.content), files=self._names())
+
+    @property
+    def names_files(self) -> bool:
+        """Whether it says which files there are, be it none."""
+        return bool(self._names()) or self.files is not None or self.images is not None
 
     def _names(self) -> tuple[str, ...]:
         """What names its files, in their order."""
@@ -99,6 +97,18 @@ class UserIn(_Said):
                 case _:
                     assert_never(part)
         return (*names, *(self.images or ()), *(self.files or ()))
+
+
+class UserIn(WordsIn):
+    """What a person says."""
+
+    role: Literal["user"]
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        if not _joined(self.content).strip() and not self._names():
+            raise ValueError("it is empty: there is nothing to answer")
+        return self
 
 
 class SystemIn(_Said):

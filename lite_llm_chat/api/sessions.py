@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
-from ..domain import Session
+from ..domain import Message, Session
 from ..history import places
-from ..store import listing, messages, sessions
+from ..store import branches, listing, messages, sessions
 from ..store.database import Connection
 from ..store.sessions import Titled
-from .deps import MessageId, PartsDep, SessionId, json_only
+from .deps import MessageId, Parts, PartsDep, SessionId, json_only
 from .errors import responses
 from .listed import ListIn
 from .messages import SessionDetail, message_fields
 from .placed import BulkIn, BulkOut, SessionPatch
-from .replies import SessionOut, encoded, session_fields
+from .replies import Fields, SessionOut, encoded, session_fields
 from .requests import SessionIn
 
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
@@ -42,7 +43,7 @@ async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> 
     def work(conn: Connection) -> bytes:
         return encoded([session_fields(session) for session in listing.page(conn, wanted)])
 
-    return _json(await parts.database.read(work))
+    return as_json(await parts.database.read(work))
 
 
 @router.get(
@@ -56,14 +57,22 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
         session = sessions.get(conn, session_id)
         page = session_fields(session)
         branch = messages.branch(conn, session.leaf_id)
-        shared = parts.prices, parts.api_prefix
-        page["messages"] = [message_fields(message, *shared) for message in branch]
+        page["messages"] = shown(conn, parts, session, branch)
         return encoded(page)
 
-    return _json(await parts.database.read(work))
+    return as_json(await parts.database.read(work))
 
 
-def _json(page: bytes) -> Response:
+def shown(
+    conn: Connection, parts: Parts, session: Session, some: Sequence[Message]
+) -> list[Fields]:
+    """Messages of a session with their siblings."""
+    beside = branches.siblings(conn, session, some)
+    prices, prefix = parts.prices, parts.api_prefix
+    return [message_fields(one, prices, prefix, beside.get(one.id)) for one in some]
+
+
+def as_json(page: bytes) -> Response:
     """A page as it is: its shape is described and not checked again, which would cost more than
     everything else. It is written by the thread that read it: the loop has others to serve."""
     return Response(page, media_type="application/json")

@@ -140,8 +140,8 @@ def plain(event: Event) -> bytes:
             assert_never(body)
 
 
-def plain_snapshot(message: Message, started: Started, ended: Ended) -> bytes:
-    """A whole answer at once, for a log that was pruned."""
+def snapshot(message: Message, started: Started, ended: Ended) -> list[Event]:
+    """A whole answer as events without numbers, for a log that was pruned."""
     bodies: list[Body] = [started]
     if message.parts:
         bodies += [part for part in message.parts if not isinstance(part, Attachment)]
@@ -149,8 +149,7 @@ def plain_snapshot(message: Message, started: Started, ended: Ended) -> bytes:
         bodies += [Reasoning(message.reasoning)] if message.reasoning else []
         bodies += [Text(message.content)] if message.content else []
     bodies.append(ended)
-    events = (Event(message.generation_id or "", 0, body) for body in bodies)
-    return b"".join(map(plain, events))
+    return [Event(message.generation_id or "", 0, body) for body in bodies]
 
 
 def _fault(ended: Ended) -> tuple[str, str]:
@@ -173,24 +172,29 @@ def numbered(event: Event, scope: str = "") -> bytes:
             head = f"id: {frame_id}\nevent: reasoning\n".encode()
             return head + _piece("reasoning", body.text)
         case Started():
-            started = {
-                "session_id": body.session_id,
-                "generation_id": event.generation_id,
-                "message_id": body.message_id,
-                "provider": body.provider,
-                "model": body.model,
-                "warnings": list(body.warnings),
-            }
-            return named("started", started, frame_id)
+            return named("started", started(event.generation_id, body), frame_id)
         case ToolCall() | ToolResult() | Approval() | Rerouted() | Seal():
             return named(_NAMES[type(body)], inner_fields(body), frame_id)
         case Ended():
-            return named("ended", _ending(body), frame_id)
+            return named("ended", ending(body), frame_id)
         case _:
             assert_never(body)
 
 
-def _ending(ended: Ended) -> dict[str, object]:
+def started(generation_id: str, body: Started) -> dict[str, object]:
+    """The data of a beginning."""
+    return {
+        "session_id": body.session_id,
+        "generation_id": generation_id,
+        "message_id": body.message_id,
+        "provider": body.provider,
+        "model": body.model,
+        "warnings": list(body.warnings),
+    }
+
+
+def ending(ended: Ended) -> dict[str, object]:
+    """The data of an end."""
     usage = UsageOut.of(ended.usage)
     fault = ended.fault
     more = {"warnings": list(ended.warnings)} if ended.warnings else {}

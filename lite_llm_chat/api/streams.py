@@ -41,6 +41,8 @@ _APPROVAL = _shape({"id": TEXT, "state": TEXT})
 _WARNINGS: Schema = {"type": "array", "items": TEXT}
 _REROUTED = _shape({"provider": TEXT, "model": TEXT, "reason": TEXT, "warnings": _WARNINGS})
 
+_ENDED = _shape({"status": TEXT, "finish_reason": ANY, "usage": ANY, "error": ANY})
+
 PLAIN_EVENTS = _event(
     [
         _shape(_IDS),
@@ -49,6 +51,7 @@ PLAIN_EVENTS = _event(
         _shape({"tool_result": _RESULT}),
         _shape({"approval": _APPROVAL}),
         _shape({"rerouted": _REROUTED}),
+        _shape({"slot": COUNT, "ended": _ENDED}),
         _shape({"done": {"const": True}}),
         _shape({"error": TEXT, "code": TEXT}),
     ]
@@ -62,7 +65,7 @@ NUMBERED_EVENTS = _event(
         _APPROVAL,
         _REROUTED,
         _shape({"maker": TEXT}),
-        _shape({"status": TEXT, "finish_reason": ANY, "usage": ANY, "error": ANY}),
+        _ENDED,
         _shape({"seq": COUNT}),
         {"$ref": "#/components/schemas/MessageOut"},
         _shape({"code": TEXT, "detail": TEXT}),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import Conflict, NotFound
-from ..store import generations, messages, sessions
+from ..errors import Conflict
+from ..store import branches, generations, messages, sessions
 from ..store.database import Connection
 
 
@@ -17,11 +17,7 @@ def truncate(conn: Connection, session_id: int, message_id: int, at: datetime) -
     """Take a message and all after it off the active branch; the rows stay. Raises NotFound, or
     Conflict `not_on_branch`."""
     session = sessions.get(conn, session_id)
-    message = messages.get(conn, message_id)
-    if message.session_id != session_id:
-        raise NotFound(
-            f"session {session_id} has no message {message_id}", code="message_not_found"
-        )
+    message = branches.of_session(conn, session_id, message_id)
     if all(one.id != message_id for one in messages.branch(conn, session.leaf_id)):
         raise Conflict(
             f"message {message_id} is not on the active branch: it was cut off before",

@@ -4,9 +4,10 @@
                                                                      │
               Opening ◀── prompt ◀── history ◀── generation, placeholder, event 1
 
-A question, a second try (regenerate) and a continuation differ only in what they put on the
-branch; they share everything else. Functions here run inside one write transaction and may run
-twice; they touch nothing but the connection.
+A question, and what is done with one again (again.py), differ only in what they put on the branch;
+they share everything else. Several models that answer one question are so many plans: each gets a
+generation and a message of its own, side by side. Functions here run inside one write transaction
+and may run twice; they touch nothing but the connection.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from ..catalog import Choice
 from ..domain import (
-    LIVE,
     Attachment,
     Event,
     Generation,
@@ -51,20 +52,19 @@ from .briefs import Brief, Rules, briefed
 from .prompts import LeftOut, closed, parts_of
 from .transcript import match_transcript, require_question, title_of
 
-CONTINUABLE = ("interrupted", "cancelled", "failed")
-
 
 class GenerationActive(Conflict):
-    """The session is being answered already."""
+    """The session is being answered already: by several models, if its question was put to
+    them."""
 
-    def __init__(self, session_id: int, generation_id: str) -> None:
+    def __init__(self, session_id: int, generation_ids: Sequence[str]) -> None:
         super().__init__(
             f"session {session_id} is being answered: stop that answer first, or say with"
             " on_active what should happen to it",
             code="generation_active",
-            generation_id=generation_id,
+            generation_id=generation_ids[0],
         )
-        self.generation_id = generation_id
+        self.generation_ids = generation_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,19 @@ class Wish:
     once: Once | None = None
     fallback: tuple[str, ...] | None = None  # `provider/model`, in their order; None: as usual
     server_tools: Wanted = True
+    models: tuple[str, ...] = ()  # `provider/model`, or a model's name
+
+    @property
+    def answers(self) -> int:
+        """How many there will be."""
+        return max(1, len(self.models))
+
+
+class Stamp(NamedTuple):
+    """Fresh ids, one for each answer that is wished for, and the moment."""
+
+    generation_ids: tuple[str, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,8 @@ class Fallback:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What the transaction made. `prompt` is None for a replayed request: nothing is started.
-    `others` are asked if the first one cannot answer; `left_out` did not fit."""
+    `others` are asked if the first one cannot answer; `left_out` did not fit. `beside`: the
+    same of each other model that the question was put to."""
 
     ticket: Ticket
     generation: Generation | None = None
@@ -113,12 +127,19 @@ class Opening:
     events: tuple[Event, ...] = ()
     others: tuple[Fallback, ...] = ()
     left_out: LeftOut | None = None
+    beside: tuple[Opening, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Opening, ...]:
+        """Itself and those beside it."""
+        return (self, *self.beside)
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """Everything decided before rows are written. `own` is who answers in the session from now
-    on, `choice` who answers this turn, `others` who does if that one cannot."""
+class Plan:
+    """Everything decided of an answer before rows are written. `own` is who answers in the session
+    from now on, `choice` who answers this turn, `others` who does if that one cannot; `slot` is
+    its place among the answers of one question."""
 
     wish: Wish
     own: Choice
@@ -128,105 +149,76 @@ class _Plan:
     tools: tuple[Tool, ...]  # of this server
     generation_id: str
     at: datetime
+    slot: int = 0
 
 
-def open_question(
-    conn: Connection, ask: Ask, rules: Rules, generation_id: str, at: datetime
-) -> Opening:
+def open_question(conn: Connection, ask: Ask, rules: Rules, stamp: Stamp) -> Opening:
     """Append the question and start its answer. Raises NotFound, Invalid, Unavailable, or
     GenerationActive."""
-    if replayed := _replayed(conn, ask.wish.once):
-        return replayed
+    if known := replayed(conn, ask.wish.once):
+        return known
     session = None if ask.session_id is None else sessions.get(conn, ask.session_id)
-    plan = _plan(ask.wish, session, rules, generation_id, at)
+    plans = planned(ask.wish, session, rules, stamp)
+    own, at = plans[0].own, stamp.at
     if session is None:
-        own = plan.own.provider, plan.own.model
-        session = sessions.create(conn, _titled(ask), own, at)
+        session = sessions.create(conn, _titled(ask), (own.provider, own.model), at)
     else:
         require_question(ask.said)  # what cannot be taken stops no answer
-        _require_idle(conn, session.id)
-        _remember_choice(conn, session, plan)
+        require_idle(conn, session.id)
+        remember_choice(conn, session, plans[0])
     branch = messages.branch(conn, session.leaf_id)
     common, fresh = match_transcript(branch, ask.said)
     place = Place.under(branch[common - 1]) if common else Place(session.id)
     history = list(branch[:common])
     for said in fresh:
-        history.append(messages.append(conn, place, _new(conn, said), at))
+        history.append(messages.append(conn, place, new_message(conn, said), at))
         place = Place.under(history[-1])
-    return _open(conn, plan, history, rules)
+    return opened(conn, plans, history, rules)
 
 
 def _titled(ask: Ask) -> Titled:
     return Titled(ask.title) if ask.title else Titled(title_of(ask.said), "words")
 
 
-def open_regeneration(
-    conn: Connection, message_id: int, wish: Wish, rules: Rules, stamp: tuple[str, datetime]
-) -> Opening:
-    """A sibling of an answer: the same question, asked again. `stamp` is a fresh generation id
-    and the moment."""
-    if replayed := _replayed(conn, wish.once):
-        return replayed
-    message, history = _answer_to_replace(conn, message_id, "regenerated")
-    session = sessions.get(conn, message.session_id)
-    plan = _plan(_same_again(wish, message), session, rules, *stamp)
-    _require_idle(conn, session.id)
-    _remember_choice(conn, session, plan)
-    return _open(conn, plan, history, rules)
-
-
-def open_continuation(
-    conn: Connection, message_id: int, wish: Wish, rules: Rules, stamp: tuple[str, datetime]
-) -> Opening:
-    """A sibling of a cut answer that begins with what it has and goes on from there."""
-    if replayed := _replayed(conn, wish.once):
-        return replayed
-    message, history = _answer_to_replace(conn, message_id, "continued")
-    if message.status not in CONTINUABLE and message.finish_reason != "length":
-        if message.status in LIVE:
-            _require_idle(conn, message.session_id)
-        raise Conflict(
-            f"message {message_id} is complete: there is nothing to continue",
-            code="nothing_to_continue",
-        )
-    session = sessions.get(conn, message.session_id)
-    plan = _plan(_same_again(wish, message), session, rules, *stamp)
-    _require_idle(conn, session.id)
-    return _open(conn, plan, history, rules, message)
-
-
 # ── the parts they share ──────────────────────────────────────────────────────────────────────
 
 
-def _replayed(conn: Connection, once: Once | None) -> Opening | None:
+def replayed(conn: Connection, once: Once | None) -> Opening | None:
+    """What a request with this key opened before, nothing to be started."""
     generation_id = None if once is None else idempotency.find(conn, once)
     if generation_id is None:
         return None
     found = generations.get(conn, generation_id)
-    return Opening(Ticket(found.session_id, found.id, found.message_id, True, found.warnings))
+    first, *beside = map(_attached, (found, *generations.beside(conn, found)))
+    return Opening(replace(first, beside=tuple(beside)))
 
 
-def _plan(
-    wish: Wish, session: Session | None, rules: Rules, generation_id: str, at: datetime
-) -> _Plan:
+def _attached(found: Generation) -> Ticket:
+    return Ticket(found.session_id, found.id, found.message_id, True, found.warnings)
+
+
+def planned(wish: Wish, session: Session | None, rules: Rules, stamp: Stamp) -> Sequence[Plan]:
+    """What is decided of each answer, the first one's first. Raises Invalid or Unavailable."""
     home = None if session is None else (session.provider, session.model)
     own = rules.catalog.choose(wish.provider, wish.model, home)
-    choice = own
+    tools = _server_tools(wish, rules)
+    plans = []
+    for slot, choice in enumerate(_choices(wish, own, rules)):
+        others = rules.catalog.others(choice, wish.fallback)
+        rules.require([choice.provider, *(other.provider for other in others)])
+        who = own, choice, others
+        how = _options(wish, choice), tools
+        plans.append(Plan(wish, *who, *how, stamp.generation_ids[slot], stamp.at, slot))
+    return plans
+
+
+def _choices(wish: Wish, own: Choice, rules: Rules) -> Sequence[Choice]:
+    home = own.provider, own.model
+    if wish.models:
+        return [rules.catalog.named(name, home) for name in wish.models]
     if wish.turn_provider is not None or wish.turn_model is not None:
-        home = own.provider, own.model
-        choice = rules.catalog.choose(wish.turn_provider, wish.turn_model, home)
-    others = rules.catalog.others(choice, wish.fallback)
-    rules.require([choice.provider, *(other.provider for other in others)])
-    return _Plan(
-        wish,
-        own,
-        choice,
-        others,
-        _options(wish, choice),
-        _server_tools(wish, rules),
-        generation_id,
-        at,
-    )
+        return [rules.catalog.choose(wish.turn_provider, wish.turn_model, home)]
+    return [own]
 
 
 def _options(wish: Wish, choice: Choice) -> Options:
@@ -253,48 +245,46 @@ def _server_tools(wish: Wish, rules: Rules) -> tuple[Tool, ...]:
     return tools
 
 
-def _require_idle(conn: Connection, session_id: int) -> None:
-    live = generations.live_in(conn, session_id)
-    if live is not None:
-        raise GenerationActive(session_id, live.id)
+def require_idle(conn: Connection, session_id: int) -> None:
+    """Raises GenerationActive."""
+    live = generations.all_in(conn, session_id)
+    if live:
+        raise GenerationActive(session_id, [one.id for one in live])
 
 
-def _remember_choice(conn: Connection, session: Session, plan: _Plan) -> None:
+def remember_choice(conn: Connection, session: Session, plan: Plan) -> None:
+    """From now on who was named for the session answers in it."""
     own = plan.own
     if (session.provider, session.model) != (own.provider, own.model):
         values = {"provider": own.provider, "model": own.model}
         sessions.change(conn, session.id, plan.at, values)
 
 
-def _answer_to_replace(
-    conn: Connection, message_id: int, verb: str
-) -> tuple[Message, Sequence[Message]]:
-    message = messages.get(conn, message_id)
-    if message.role != "assistant":
-        raise Invalid(
-            f"message {message_id} is not an answer, so it cannot be {verb}: name an assistant's",
-            code="not_an_answer",
-        )
-    return message, messages.branch(conn, message.parent_id)
-
-
-def _same_again(wish: Wish, message: Message) -> Wish:
-    """Ask whom the message was asked of, unless the wish says otherwise."""
-    named = wish.provider or wish.model or wish.turn_provider or wish.turn_model
-    if named or message.provider is None:
-        return wish
-    return replace(wish, turn_provider=message.provider, turn_model=message.model)
-
-
-def _open(
+def opened(
     conn: Connection,
-    plan: _Plan,
+    plans: Sequence[Plan],
     history: Sequence[Message],
     rules: Rules,
     begun: Message | None = None,
 ) -> Opening:
-    """The placeholder, the generation, event 1 and the idempotency record; then the prompt. An
-    answer that goes on begins with all of what was `begun`."""
+    """The answers to the last message of a history, side by side. One that goes on begins with all
+    of what was `begun`. Raises Invalid."""
+    first, *beside = [_open(conn, plan, history, rules, begun) for plan in plans]
+    if not beside:
+        return first
+    ticket = replace(first.ticket, beside=tuple(one.ticket for one in beside))
+    return replace(first, ticket=ticket, beside=tuple(beside))
+
+
+def _open(
+    conn: Connection,
+    plan: Plan,
+    history: Sequence[Message],
+    rules: Rules,
+    begun: Message | None = None,
+) -> Opening:
+    """The placeholder, the generation and event 1; of the first answer the session's leaf and the
+    idempotency record too; then the prompt."""
     parent, at = history[-1], plan.at
     if begun is not None and not (begun.content or begun.calls):
         begun = None
@@ -319,6 +309,7 @@ def _open(
         plan.options,
         at,
         warnings,
+        slot=plan.slot,
     )
     provider, model = plan.choice.provider, plan.choice.model
     offer = _offer(plan)
@@ -326,9 +317,10 @@ def _open(
     begins = () if begun is None else closed(parts_of(begun))
     events = _opening_events(plan.generation_id, started, begins)
     generations.open_log(conn, generation, events)
-    sessions.move_leaf(conn, parent.session_id, answer.id, at)
-    if plan.wish.once is not None:
-        idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
+    if plan.slot == 0:
+        sessions.move_leaf(conn, parent.session_id, answer.id, at)
+        if plan.wish.once is not None:
+            idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
     ticket = Ticket(parent.session_id, plan.generation_id, answer.id, warnings=warnings)
     others = tuple(
         Fallback(other, partial(_asked_of, brief, other, _options(plan.wish, other), rules))
@@ -344,7 +336,7 @@ def _asked_of(
     return prompt, warnings
 
 
-def _offer(plan: _Plan) -> Offer | None:
+def _offer(plan: Plan) -> Offer | None:
     if not plan.tools:
         return None
     return Offer(tuple(tool.name for tool in plan.tools), plan.wish.system_prompt)
@@ -362,7 +354,7 @@ def first_prompt(conn: Connection, generation: Generation, offer: Offer, rules: 
     return briefed(brief, choice, generation.options, rules).prompt
 
 
-def _new(conn: Connection, said: Said) -> messages.New:
+def new_message(conn: Connection, said: Said) -> messages.New:
     """A message of a request as it is kept. Raises NotFound `file_not_found`, or Invalid
     `file_not_readable`."""
     kept = [files.get(conn, file_id) for file_id in said.files]

@@ -96,7 +96,8 @@ class Message(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One attempt at one assistant message. `last_seq` is the number of its last stored event;
-    `waiting` while a person has to allow a tool's call before it goes on."""
+    `waiting` while a person has to allow a tool's call before it goes on; `slot` is its place among
+    the answers that several models give to one question, 0 for the first or only one."""
 
     id: str
     session_id: int
@@ -114,6 +115,7 @@ class Generation:
     cancel_requested: bool = False
     logged: bool = True  # False once its events were pruned; the message still has the text
     waiting: bool = False
+    slot: int = 0
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -129,10 +131,17 @@ class Said(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What an accepted request is told at once: where its answer will be."""
+    """What an accepted request is told at once: where its answer will be; and where those of the
+    other models will be, if it was put to several (`beside`)."""
 
     session_id: int
     generation_id: str
     message_id: int
     replayed: bool = False
     warnings: tuple[str, ...] = field(default=())
+    beside: tuple[Ticket, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Ticket, ...]:
+        """Itself and those beside it, by their slots."""
+        return (self, *self.beside)

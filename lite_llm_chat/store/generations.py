@@ -42,17 +42,23 @@ EVENT_PAGE_CHARS = 16 * 1024  # … or as many as have so much text, at least on
 _LIVE = "status IN ('queued', 'running')"
 _GENERATIONS = (
     "SELECT id, session_id, message_id, provider, model, status, options, created_at, warnings,"
-    " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged, waiting FROM generations"
+    " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged, waiting,"
+    " slot FROM generations"
 )
 _ONE = (
     f"{_GENERATIONS} AS g WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chat_sessions AS s"
     " WHERE s.id = g.session_id AND s.deleted_at IS NOT NULL)"
 )
-_LIVE_IN = f"{_GENERATIONS} WHERE session_id = ? AND {_LIVE}"
+_LIVE_IN = f"{_GENERATIONS} WHERE session_id = ? AND {_LIVE} ORDER BY slot"
+# A question's answers were appended one behind the other: only theirs is so far from the first.
+_BESIDE = (
+    f"{_GENERATIONS} WHERE message_id > ? AND session_id = ? AND slot > 0"
+    " AND slot = message_id - ? ORDER BY slot"
+)
 _ALL_LIVE = f"{_GENERATIONS} WHERE {_LIVE} ORDER BY id"
 _OPEN = (
     "INSERT INTO generations (id, session_id, message_id, provider, model, status, options,"
-    " warnings, last_seq, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " warnings, last_seq, created_at, slot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _OPENED = f"SELECT 1 FROM generations WHERE id = ? AND last_seq = ? AND {_LIVE}"
 _APPEND = "INSERT INTO events (generation_id, seq, kind, data) VALUES (?, ?, ?, ?)"
@@ -89,7 +95,7 @@ class Ending(NamedTuple):
 
 def _generation(row: Any) -> Generation:
     id_, session_id, message_id, provider, model, status, options, created, warnings, *rest = row
-    last_seq, first_piece, end_at, ended, cancel_requested, logged, waiting = rest
+    last_seq, first_piece, end_at, ended, cancel_requested, logged, waiting, slot = rest
     return Generation(
         id_,
         session_id,
@@ -107,6 +113,7 @@ def _generation(row: Any) -> Generation:
         bool(cancel_requested),
         bool(logged),
         bool(waiting),
+        slot,
     )
 
 
@@ -119,9 +126,21 @@ def get(conn: Connection, generation_id: str) -> Generation:
 
 
 def live_in(conn: Connection, session_id: int) -> Generation | None:
-    """The session's one live generation, if it has one."""
-    row = first(conn, _LIVE_IN, (session_id,))
-    return None if row is None else _generation(row)
+    """The session's live generation, if it has one: of several the one of the first slot."""
+    live = all_in(conn, session_id)
+    return live[0] if live else None
+
+
+def all_in(conn: Connection, session_id: int) -> Sequence[Generation]:
+    """The live generations of a session, by their slots."""
+    return [_generation(row) for row in run(conn, _LIVE_IN, (session_id,))]
+
+
+def beside(conn: Connection, found: Generation) -> Sequence[Generation]:
+    """The generations of the other models that the question of slot 0 was put to, by their
+    slots."""
+    values = found.message_id, found.session_id, found.message_id
+    return [_generation(row) for row in run(conn, _BESIDE, values)]
 
 
 def all_live(conn: Connection) -> Sequence[Generation]:
@@ -131,7 +150,7 @@ def all_live(conn: Connection) -> Sequence[Generation]:
 
 def open_log(conn: Connection, generation: Generation, opening: Sequence[Event]) -> None:
     """A new generation with its first events, from number 1. The row's partial unique index
-    refuses a second live one in the same session."""
+    refuses a second live one in the same slot of a session."""
     run(
         conn,
         _OPEN,
@@ -146,6 +165,7 @@ def open_log(conn: Connection, generation: Generation, opening: Sequence[Event])
             strings_to_text(generation.warnings),
             len(opening),
             moment_to_text(generation.created_at),
+            generation.slot,
         ),
     )
     append(conn, opening)

@@ -8,6 +8,7 @@ No function here changes what a message says, but `finish`, once, when its gener
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from ..errors import NotFound
 from .bare import first, run
 from .codec import (
     moment_to_text,
+    origin_to_text,
     parts_to_text,
     row_to_body,
     text_to_ended,
@@ -42,17 +44,19 @@ _ONE = (
 _BRANCH = (
     "WITH RECURSIVE path (id) AS (SELECT ? UNION ALL SELECT child.parent_id"
     " FROM path JOIN chat_messages AS child ON child.id = path.id"
-    " WHERE child.parent_id IS NOT NULL)"
+    " WHERE child.parent_id IS NOT NULL LIMIT ?)"
     f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path)"
 )
+_SOME = f"{_MESSAGES} WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY m.id"
 _DEPTH = itemgetter(3)  # of a row: to sort here is cheaper than to have SQLite copy the texts
 _SO_FAR = "SELECT kind, data FROM events WHERE generation_id = ? AND kind <> 'started' ORDER BY seq"
 _APPEND = (
     "INSERT INTO chat_messages"
-    " (session_id, parent_id, depth, role, content, created_at, generation_id, parts, call_id)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    " (session_id, parent_id, depth, role, content, created_at, generation_id, parts, call_id,"
+    " reasoning, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 _FINISH = "UPDATE chat_messages SET content = ?, reasoning = ?, parts = ? WHERE id = ?"
+NOWHERE = Origin()  # of what a person wrote, or is still to be made
 _ATTACH = "INSERT INTO message_files (message_id, position, file_id) VALUES (?, ?, ?)"
 
 
@@ -123,13 +127,19 @@ def get(conn: Connection, message_id: int) -> Message:
     return _message(conn, row)
 
 
-def branch(conn: Connection, leaf_id: int | None) -> Sequence[Message]:
-    """The path that ends in `leaf_id`, oldest first; empty for None."""
+def branch(conn: Connection, leaf_id: int | None, most: int = -1) -> Sequence[Message]:
+    """The path that ends in `leaf_id`, oldest first; empty for None. Of a longer one the last
+    `most` messages, and no others are looked at; -1: all."""
     if leaf_id is None:
         return []
-    rows = run(conn, _BRANCH, (leaf_id,))
+    rows = run(conn, _BRANCH, (leaf_id, most))
     rows.sort(key=_DEPTH)
     return [_message(conn, row) for row in rows]
+
+
+def some(conn: Connection, ids: Sequence[int]) -> Sequence[Message]:
+    """Those of some messages that are there, by their ids."""
+    return [_message(conn, row) for row in run(conn, _SOME, (json.dumps(ids),))]
 
 
 class Place(NamedTuple):
@@ -153,13 +163,17 @@ class New:
     parts: tuple[Part, ...] = ()
     call_id: str | None = None
     generation_id: str | None = None
+    reasoning: str | None = None
+    origin: Origin | None = None  # of an answer that no generation of this server makes
 
 
 def append(conn: Connection, place: Place, new: New, at: datetime) -> Message:
     """A new message at a place of the tree."""
     depth = place.depth + 1
     values = place.session_id, place.parent_id, depth, new.role, new.content, moment_to_text(at)
-    extra = new.generation_id, parts_to_text(new.parts), new.call_id
+    made = new.origin or NOWHERE
+    origin = new.origin and origin_to_text(new.origin)
+    extra = new.generation_id, parts_to_text(new.parts), new.call_id, new.reasoning, origin
     [(message_id,)] = run(conn, _APPEND, (*values, *extra))
     files = [part.id for part in new.parts if isinstance(part, Attachment)]
     for position, file_id in enumerate(files):
@@ -172,10 +186,16 @@ def append(conn: Connection, place: Place, new: New, at: datetime) -> Message:
         new.role,
         new.content,
         at,
-        status="completed" if new.generation_id is None else "queued",
-        generation_id=new.generation_id,
-        parts=new.parts,
-        call_id=new.call_id,
+        new.reasoning,
+        made.status if new.generation_id is None else "queued",
+        made.provider,
+        made.model,
+        new.generation_id,
+        made.usage,
+        made.fault,
+        made.finish_reason,
+        new.parts,
+        new.call_id,
     )
 
 

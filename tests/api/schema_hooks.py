@@ -24,6 +24,7 @@ BEYOND_SHAPE = {
     "invalid_schema",
     "model_cannot_see",
     "no_question",
+    "not_a_question",
     "not_an_answer",
     "prompt_too_long",
     "provider_bad_request",
@@ -40,6 +41,8 @@ BEYOND_SHAPE = {
 }
 DECIDED_LATER = ("Schema-valid request rejected", "Server error")
 ACROSS_FIELDS = (
+    "Value error, models says who answers",
+    "Value error, a page is before a message or after one",
     "Value error, it is empty: there is nothing to answer",
     "Value error, tool_choice names",
     "Value error, two tools have the same name",

@@ -18,6 +18,7 @@ from .truth import post_bytes, send
 
 KEYS = [
     *("id", "title", "provider", "model", "created_at", "updated_at", "message_count"),
+    *("leaf_id", "forked_from"),
     *("title_by", "pinned", "unread", "archived_at", "deleted_at", "folder_id", "tags", "source"),
 ]
 

@@ -80,6 +80,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.asking.turns": _ours(
         "domain errors asking.briefs catalog asking.prompts asking.transcript tools.base store"
     ),
+    "lite_llm_chat.asking.again": _ours("domain errors asking.briefs asking.turns store"),
     "lite_llm_chat.answering.approvals": _ours(
         "domain errors engine eventlog providers.base store"
         " answering.rounds asking.briefs asking.turns"
@@ -89,11 +90,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.answering.summaries": _ours(
         "domain errors answering.asides asking.prompts providers.base store"
     ),
+    "lite_llm_chat.history.copies": _ours("domain errors history.keeping store"),
+    "lite_llm_chat.history.leaves": _ours("domain errors asking.turns store"),
+    "lite_llm_chat.provider_states": _ours("answering.rest catalog providers.base"),
     "lite_llm_chat.chat": _ours(
-        "domain errors catalog engine eventlog providers.base store tail"
-        " answering.run answering.summaries asking.briefs asking.cuts asking.forms asking.turns"
-        " history.titles"
+        "domain errors catalog engine eventlog provider_states providers.base store tail"
+        " answering.run answering.summaries asking.again asking.briefs asking.cuts asking.forms"
+        " asking.turns history.titles"
     ),
+    "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals catalog chat history model_lists prices files.uploads"
         " usage store api"
