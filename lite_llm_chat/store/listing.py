@@ -19,7 +19,7 @@ from ..domain import Session
 from .bare import run
 from .codec import moment_to_text
 from .sessions import SESSIONS, session_of
-from .trash import GONE
+from .trash import BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _where(wanted: Wanted) -> tuple[list[str], list[object]]:
     where: list[str] = ["s.deleted_at IS NULL"]
     values: list[object] = []
     if wanted.trashed:
-        where, values = ["s.deleted_at > ?"], [moment_to_text(GONE)]
+        where, values = ["s.deleted_at > ? AND s.deleted_at < ?"], [*BOUNDS]
     if wanted.archived is not None:
         where.append(f"s.archived_at IS {'NOT ' if wanted.archived else ''}NULL")
     if wanted.folder_id == 0:
