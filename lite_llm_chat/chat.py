@@ -74,6 +74,7 @@ class Chat:
         self._summaries: Summaries | None = None
         self._titles: Titles | None = None
         self.rules = Rules(self._catalog, self._require, self._ignored, self._formats, engine.tools)
+        self.vet: Callable[[Connection], None] = lambda _: None  # may refuse what was opened
         self._accepting: set[asyncio.Task[Ticket]] = set()
         self._leaving: set[asyncio.Task[Generation]] = set()
         self._doomed: set[str] = set()
@@ -196,8 +197,14 @@ class Chat:
         for generation_id in ids:
             self._log.reserve(generation_id)
         opening: Opening | None = None
+
+        def vetted(conn: Connection) -> Opening:
+            opening = work(conn, stamp)
+            self.vet(conn)
+            return opening
+
         try:
-            opening = await self._db.write(lambda conn: work(conn, stamp), early=self._begin_early)
+            opening = await self._db.write(vetted, early=self._begin_early)
         finally:
             if opening is None or opening.generation is None:
                 for generation_id in ids:

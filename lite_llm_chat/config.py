@@ -131,6 +131,18 @@ class Settings(_Sources):
         2000, ge=1, description="More answers than this at the same time are refused for a moment"
     )
 
+    temporary_minutes: float = Field(
+        60, gt=0, le=10_080, description="How long a temporary chat is kept unused, minutes"
+    )
+    max_temporary_chats: int = Field(
+        100, ge=1, le=100_000, description="More temporary chats than this are refused"
+    )
+    max_temporary_bytes: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        description="Memory that all temporary chats may take together, bytes",
+    )
+
     durability: Literal["full", "relaxed"] = Field(
         "full", description="full survives a power cut, relaxed survives a killed process only"
     )

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
@@ -30,9 +30,16 @@ log = logging.getLogger("lite_llm_chat")
 class Drain:
     """What happens from the first signal to the closed database."""
 
-    def __init__(self, engine: Engine, eventlog: EventLog, seconds: float) -> None:
-        self._engine = engine
-        self._log = eventlog
+    def __init__(
+        self,
+        engine: Engine,
+        eventlog: EventLog,
+        seconds: float,
+        beside: Callable[[], Sequence[tuple[Engine, EventLog]]] = tuple,
+    ) -> None:
+        """`beside` gives the other hearts that there are when it begins."""
+        self._hearts = [(engine, eventlog)]
+        self._beside = beside
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
         self._servers: list[uvicorn.Server] = []
@@ -42,17 +49,16 @@ class Drain:
         """Refuse questions, send readers home, give running answers their time. The second call
         takes that time away."""
         if self._task is not None:
-            self._engine.hurry()
+            for engine, _ in self._hearts:
+                engine.hurry()
             return
-        if self._engine.running:
-            log.info(
-                "stopping: %d running answers have %g s to finish",
-                self._engine.running,
-                self._seconds,
-            )
-        self._task = asyncio.create_task(self._engine.drain(self._seconds), name="drain")
-        self._engine.draining = True
-        self._log.send_readers_home()
+        self._hearts += self._beside()
+        if running := sum(engine.running for engine, _ in self._hearts):
+            log.info("stopping: %d running answers have %g s to finish", running, self._seconds)
+        self._task = asyncio.create_task(self._drained(self._seconds), name="drain")
+        for engine, eventlog in self._hearts:
+            engine.draining = True
+            eventlog.send_readers_home()
         self._cut = asyncio.create_task(self._cut_stuck_readers(), name="cut-stuck-readers")
 
     async def finish(self) -> None:
@@ -61,9 +67,12 @@ class Drain:
             self.begin()
         assert self._task is not None
         await self._task
-        await self._engine.drain(0)  # a question that was being accepted when the drain began
+        await self._drained(0)  # a question that was being accepted when the drain began
         if self._cut is not None:
             self._cut.cancel()
+
+    async def _drained(self, seconds: float) -> None:
+        await asyncio.gather(*(engine.drain(seconds) for engine, _ in self._hearts))
 
     async def _cut_stuck_readers(self) -> None:
         """The web server waits for every open connection. One whose client takes nothing never

@@ -100,6 +100,7 @@ class Engine:
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()  # set when the last answer has ended during a drain
         self.draining = False
+        self.on_ended: Callable[[Run, Ended], None] = lambda _run, _ended: None
         eventlog.on_broken = self._let_go
         eventlog.on_given_up = self.cancel
 
@@ -207,6 +208,7 @@ class Engine:
         await self._log.end(run.generation.id, ended)
         self._let_out(run)
         self._report(run, ended)
+        self.on_ended(run, ended)
 
     def _let_out(self, run: _Running) -> None:
         del self._runs[run.generation.id]

@@ -36,6 +36,12 @@ async def said_with_files(parts: Parts, said: Sequence[Said], request: Request) 
     _check(said, request.state.body_bytes, parts.max_body_bytes)
     if not any(one.files for one in said):
         return tuple(said)
+    if parts.writes_nothing:
+        raise Invalid(
+            "a file would be written to disk, and nothing of a temporary chat is: leave it out, or"
+            " ask in a session that is kept",
+            code="temporary_files_not_kept",
+        )
     host = request.headers.get("host")  # its own URLs are known by it
     return tuple([await _kept(parts, one, host) for one in said])
 

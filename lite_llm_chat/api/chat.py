@@ -14,6 +14,7 @@ from .attached import said_with_files
 from .deps import KeyDep, MessageId, Parts, PartsDep, json_only, once
 from .errors import responses
 from .messages import AnswerOut, AnswersOut
+from .presets import preset_of
 from .replies import TicketOut, TicketsOut
 from .requests import AnswerIn, AskIn, ChatIn, EditIn
 
@@ -44,7 +45,7 @@ def _wish(asked: AskIn | AnswerIn, route: str, key: str | None) -> Wish:
         turn_provider=asked.message_provider,
         turn_model=asked.message_model,
         options=asked.options(),
-        system_prompt=asked.system_prompt,
+        system_prompt=asked.system_prompt_wanted(),
         warnings=tuple(asked.unknown()),
         once=once(route, key, asked),
         fallback=None if asked.fallback_models is None else tuple(asked.fallback_models),
@@ -74,11 +75,13 @@ async def _answered(
 async def chat(request: Request, parts: PartsDep, key: KeyDep, asked: ChatIn) -> Response:
     """Record the question and answer it. The answer goes on and is kept whether or not anybody
     reads it; `GET /generations/{id}/events` follows it from any point."""
+    parts = await (parts.beside() if asked.temporary else parts.of(asked.session_id))
     ask = Ask(
         await said_with_files(parts, [one.said() for one in asked.messages], request),
         _wish(asked, "chat", key),
         asked.session_id,
         asked.title,
+        await preset_of(parts, asked),
     )
     accepting = parts.chat.open_turn(ask, asked.on_active)
     return await _answered(request, parts, asked, accepting)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from ..answering.approvals import Approvals
 from ..chat import Chat
+from ..domain import is_temporary
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
 from ..history.titles import Titles
@@ -26,6 +27,7 @@ from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
 from ..store.idempotency import Once
+from ..temporary import Temporary
 
 LARGEST_ID = 2**63 - 1  # SQLite's largest integer
 
@@ -48,12 +50,41 @@ class Parts:
     uploads: Uploads
     max_body_bytes: int
     now: Callable[[], datetime]
+    temporary: Temporary
+    lasting: Database  # `database`, or beside temporary chats the one that is a file
+
+    async def of(self, *ids: int | str | None) -> Parts:
+        """The parts that know of these ids: one id of a temporary chat, and it is the second
+        heart's."""
+        if any(one is not None and is_temporary(one) for one in ids):
+            return await self.beside()
+        return self
+
+    async def beside(self) -> Parts:
+        """The parts that answer in temporary chats."""
+        heart = await self.temporary.heart()
+        return replace(
+            self,
+            chat=heart.chat,
+            trash=heart.trash,
+            approvals=heart.approvals,
+            database=heart.database,
+        )
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Whether these are the parts of temporary chats."""
+        return self.database is not self.lasting
 
 
 async def _parts(request: Request) -> Parts:
+    """What answers a request, by the ids in its path."""
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
-    return parts
+    path = request.path_params
+    numbers = [path[name] for name in ("session_id", "message_id") if name in path]
+    ids = (int(one) for one in numbers if one.isascii() and one.isdigit() and len(one) < 20)
+    return await parts.of(path.get("generation_id"), *ids)
 
 
 async def json_only(request: Request) -> None:

@@ -16,6 +16,7 @@ from ..history.places import MOST_TAGS, Change
 from ..store.folders import Folder
 from .deps import LARGEST_ID
 from .fields import Name, Tag, Title, Whole
+from .options import MannersIn
 from .replies import Moment
 
 LONGEST_DAYS = 36_500
@@ -40,8 +41,9 @@ Action = Literal[
 ]
 
 
-class SessionPatch(BaseModel):
-    """What to change of a session; null means: leave it. `folder_id` null: into no folder."""
+class SessionPatch(MannersIn):
+    """What to change of a session; null means: leave it, or clear what it says of its answers.
+    `folder_id` null: into no folder."""
 
     title: Title | None = None
     provider: Name | None = None

@@ -18,11 +18,13 @@ from ..domain import (
     Generation,
     Listed,
     Model,
+    Options,
     Session,
     Ticket,
     TitleBy,
     ToolCall,
     Usage,
+    is_temporary,
 )
 from ..prices import Price
 
@@ -76,7 +78,37 @@ def session_fields(session: Session) -> Fields:
         "folder_id": session.folder_id,
         "tags": session.tags,
         "source": session.source,
+        **_manner(session),
+        "temporary": is_temporary(session.id),
     }
+
+
+def _manner(session: Session) -> Fields:
+    preset = None
+    if session.preset_id is not None:
+        preset = {"id": session.preset_id, "version": session.preset_version}
+    return {
+        "system_prompt": session.system_prompt,
+        "options": options_fields(session.options),
+        "preset": preset,
+    }
+
+
+def options_fields(options: Options | None) -> Fields:
+    """The options that are set, by their names in a request."""
+    if options is None:
+        return {}
+    shown = {name: getattr(options, name) for name in options.given()}
+    if "effort" in shown:
+        shown["reasoning_effort"] = shown.pop("effort")
+    return shown
+
+
+class PresetRefOut(BaseModel):
+    """What a session was set up from. Its own fields may have been changed since."""
+
+    id: int
+    version: int
 
 
 class UsageOut(BaseModel):
@@ -128,6 +160,10 @@ class SessionOut(BaseModel):
     folder_id: int | None
     tags: list[str]
     source: str | None
+    system_prompt: str | None = None
+    options: Fields = {}
+    preset: PresetRefOut | None = None
+    temporary: bool = False
 
     @classmethod
     def of(cls, session: Session) -> SessionOut:

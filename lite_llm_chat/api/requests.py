@@ -6,29 +6,23 @@ Options, the others are named in the answer's `warnings`, and none is an error.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from ..domain import Options
+from ..domain import Options, is_temporary
 from .deps import LARGEST_ID
-from .fields import Effort, Float, ModelName, ModelPath, Name, Penalty, Str, Title, Whole
+from .fields import ModelName, ModelPath, Name, Str, Title, Whole
 from .functions import ChosenTool, FormatIn, ToolIn
+from .options import MannersIn, OptionsIn, PresetField
 from .said import SaidIn, WordsIn
 
 MOST_FALLBACKS = 5
 MOST_MODELS = 8
 
 
-class Thinking(BaseModel):
-    """DeepSeek's own way to switch thinking."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: Literal["enabled", "disabled", "auto"]
-
-
-class AnswerIn(BaseModel):
+class AnswerIn(OptionsIn):
     """How to answer: shared by /chat, /edit, /regenerate and /continue."""
 
     model_config = ConfigDict(extra="allow")
@@ -42,18 +36,6 @@ class AnswerIn(BaseModel):
     )
     stream: StrictBool = Field(True, description="Answer as server-sent events")
     background: StrictBool = Field(False, description="Answer 202 at once, follow later")
-    temperature: Annotated[Float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[Float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[StrictInt, Field(ge=0, le=1_000_000), Whole] | None = None
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000), Whole] | None = None
-    max_completion_tokens: Annotated[StrictInt, Field(ge=1, le=10_000_000), Whole] | None = None
-    stop: Str | Annotated[list[Str], Field(max_length=16)] | None = None
-    seed: Annotated[StrictInt, Field(ge=-(2**63), le=LARGEST_ID), Whole] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    thinking: StrictBool | Thinking | None = None
-    enable_thinking: StrictBool | None = None
-    reasoning_effort: Effort | None = None
     tools: Annotated[list[ToolIn], Field(max_length=128)] | None = Field(
         None, description="Functions that the model may call"
     )
@@ -63,7 +45,9 @@ class AnswerIn(BaseModel):
         True, description="Which tools of this server may be called: all, none, names or patterns"
     )
     response_format: FormatIn | None = Field(None, description="What the text has to be")
-    system_prompt: Str | None = Field(None, description="Put before the messages, not stored")
+    system_prompt: Str | None = Field(
+        None, description="Put before the messages instead of the session's, for this turn"
+    )
     on_active: Literal["auto", "reject", "enqueue", "interrupt"] = Field(
         "auto", description="What to do if this session is being answered already"
     )
@@ -72,24 +56,19 @@ class AnswerIn(BaseModel):
     )
 
     def options(self) -> Options:
-        """The options that were given."""
-        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
-        return Options(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            max_tokens=self.max_tokens or self.max_completion_tokens,
-            stop=None if stop is None else tuple(stop),
-            seed=self.seed,
-            frequency_penalty=self.frequency_penalty,
-            presence_penalty=self.presence_penalty,
-            thinking=self._thinking(),
-            effort=self.reasoning_effort,
+        """The options that were given, and what goes with one request only."""
+        return replace(
+            super().options(),
             tools=tuple(one.tool() for one in self.tools) if self.tools else None,
             tool_choice=self._choice() if self.tools else None,
             parallel_tool_calls=self.parallel_tool_calls if self.tools else None,
             response_format=self.response_format.format() if self.response_format else None,
         )
+
+    def system_prompt_wanted(self) -> str | None:
+        """None: the session's. Whoever says null or "" wants none."""
+        said_none = self.system_prompt is None and "system_prompt" in self.model_fields_set
+        return "" if said_none else self.system_prompt
 
     def server_tools_wanted(self) -> bool | tuple[str, ...]:
         """Which of this server's tools the model may call, as far as this request decides it."""
@@ -111,15 +90,6 @@ class AnswerIn(BaseModel):
         if isinstance(self.tool_choice, ChosenTool):
             return f"tool:{self.tool_choice.function.name}"
         return self.tool_choice
-
-    def _thinking(self) -> bool | None:
-        match self.thinking:
-            case Thinking(type="auto") | None:
-                return self.enable_thinking
-            case Thinking(type=kind):
-                return kind == "enabled"
-            case bool(value):
-                return value
 
     def unknown(self) -> list[str]:
         """A sentence for each field that nobody here knows."""
@@ -145,12 +115,21 @@ class EditIn(AskIn, WordsIn):
     """What is to be asked in the place of a question. Its files stay unless any are named."""
 
 
-class ChatIn(AskIn):
+class ChatIn(AskIn, PresetField):
     """A question."""
 
     session_id: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID), Whole] | None = None
     messages: Annotated[list[SaidIn], Field(min_length=1, max_length=10_000)]
     title: Title | None = Field(None, description="Of a new session")
+    temporary: StrictBool = Field(False, description="A new session that is never written")
+
+    @model_validator(mode="after")
+    def _begins_a_session(self) -> Self:
+        if self.session_id is not None and self.preset is not None:
+            raise ValueError("a preset begins a session: move one to it with PATCH /sessions/{id}")
+        if self.temporary and not (self.session_id is None or is_temporary(self.session_id)):
+            raise ValueError("temporary begins a session: this one is kept already")
+        return self
 
     def unknown(self) -> list[str]:
         nested = {name for said in self.messages for name in said.model_extra or {}}
@@ -164,7 +143,7 @@ class ApprovalIn(BaseModel):
     approve: StrictBool
 
 
-class SessionIn(BaseModel):
+class SessionIn(MannersIn):
     """A new session."""
 
     title: Title = "New chat"

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Query
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
+from ..asking.manners import changed, home_of
 from ..domain import Message, Session
 from ..history import places
-from ..store import branches, listing, messages, sessions
+from ..store import branches, listing, messages, presets, sessions
 from ..store.database import Connection
 from ..store.sessions import Titled
 from .deps import MessageId, Parts, PartsDep, SessionId, json_only
@@ -19,6 +20,7 @@ from .errors import responses
 from .listed import ListIn
 from .messages import SessionDetail, message_fields
 from .placed import BulkIn, BulkOut, SessionPatch
+from .presets import preset_of
 from .replies import Fields, SessionOut, encoded, session_fields
 from .requests import SessionIn
 
@@ -81,35 +83,39 @@ def as_json(page: bytes) -> Response:
 @router.post("/sessions", status_code=201, responses=responses(413, 415, 422, 503))
 async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     """A new, empty session."""
-    choice = parts.chat.choose(wanted.provider, wanted.model)
-    at = parts.now()
-    session = await parts.database.write(
-        lambda conn: sessions.create(
-            conn, Titled(wanted.title), (choice.provider, choice.model), at
-        )
-    )
-    return SessionOut.of(session)
+    preset, at = await preset_of(parts, wanted), parts.now()
+    home = home_of(preset, None, parts.chat.choose)
+    choice = parts.chat.choose(wanted.provider, wanted.model, home)
+
+    def work(conn: Connection) -> Session:
+        session = sessions.create(conn, Titled(wanted.title), (choice.provider, choice.model), at)
+        return presets.settle(conn, changed(session, preset, wanted.manners()))
+
+    return SessionOut.of(await parts.database.write(work))
 
 
 @router.patch("/sessions/{session_id:one}", responses=responses(404, 413, 415, 422, 503))
 async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
-    """Change what a session says of itself (title, provider, model), which moves it to the top of
-    the list, or where it is put, which does not."""
-    at = parts.now()
+    """Change what a session says of itself and of its answers (title, provider, model, system
+    prompt, options, preset), which moves it to the top of the list, or where it is put, which
+    does not."""
+    preset, at = await preset_of(parts, wanted), parts.now()
 
     def work(conn: Connection) -> Session:
         session = sessions.get(conn, session_id)
         values: dict[str, str] = {}
         if wanted.title is not None:
             values |= {"title": wanted.title, "title_by": "person"}
-        if wanted.provider is not None or wanted.model is not None:
-            home = session.provider, session.model
+        if preset or wanted.provider is not None or wanted.model is not None:
+            home = home_of(preset, (session.provider, session.model), parts.chat.choose)
             choice = parts.chat.choose(wanted.provider, wanted.model, home)
             values |= {"provider": choice.provider, "model": choice.model}
         places.put(conn, session, wanted.placing(at))
-        if values:
+        if (manners := wanted.manners()).said:
+            presets.settle(conn, changed(session, preset, manners))
+        if values or manners.said:
             sessions.change(conn, session_id, at, values)
         return sessions.get(conn, session_id)
 

@@ -25,6 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ..errors import LiteError
 from . import errors
 from .chat import chat
+from .deps import Parts
 from .requests import ChatIn
 from .sessions import get_session
 
@@ -47,10 +48,14 @@ class Shortcut:
                 return
             session = self._session(scope["path"])
             if session and scope["method"] == "GET" and not scope["query_string"]:
-                response = await _answered(get_session(self._app.state.parts, int(session[1])))
+                response = await _answered(self._shown(int(session[1])))
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _shown(self, session_id: int) -> Response:
+        parts: Parts = self._app.state.parts
+        return await get_session(await parts.of(session_id), session_id)
 
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -27,6 +27,7 @@ from ..domain import (
     Offer,
     Options,
     Part,
+    PresetVersion,
     Prompt,
     Said,
     Session,
@@ -40,6 +41,7 @@ from ..store import (
     generations,
     idempotency,
     messages,
+    presets,
     sessions,
     summaries,
 )
@@ -49,6 +51,7 @@ from ..store.messages import Place
 from ..store.sessions import Titled
 from ..tools.base import Wanted, chosen, vain
 from .briefs import Brief, Rules, briefed
+from .manners import Manners, changed, home_of, merged
 from .prompts import LeftOut, closed, parts_of
 from .transcript import match_transcript, require_question, title_of
 
@@ -70,7 +73,8 @@ class GenerationActive(Conflict):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How to answer, whatever is asked. `provider` and `model` become the session's own;
-    `turn_provider` and `turn_model` are for this answer only."""
+    `turn_provider` and `turn_model` are for this answer only. A system prompt of "" is none, None
+    is the session's."""
 
     provider: str | None = None
     model: str | None = None
@@ -105,6 +109,7 @@ class Ask:
     wish: Wish
     session_id: int | None = None
     title: str | None = None
+    preset: PresetVersion | None = None  # that a new session begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +163,12 @@ def open_question(conn: Connection, ask: Ask, rules: Rules, stamp: Stamp) -> Ope
     if known := replayed(conn, ask.wish.once):
         return known
     session = None if ask.session_id is None else sessions.get(conn, ask.session_id)
-    plans = planned(ask.wish, session, rules, stamp)
+    plans = planned(ask.wish, session or ask.preset, rules, stamp)
     own, at = plans[0].own, stamp.at
     if session is None:
         session = sessions.create(conn, _titled(ask), (own.provider, own.model), at)
+        if ask.preset is not None:
+            presets.settle(conn, changed(session, ask.preset, Manners()))
     else:
         require_question(ask.said)  # what cannot be taken stops no answer
         require_idle(conn, session.id)
@@ -197,9 +204,17 @@ def _attached(found: Generation) -> Ticket:
     return Ticket(found.session_id, found.id, found.message_id, True, found.warnings)
 
 
-def planned(wish: Wish, session: Session | None, rules: Rules, stamp: Stamp) -> Sequence[Plan]:
-    """What is decided of each answer, the first one's first. Raises Invalid or Unavailable."""
-    home = None if session is None else (session.provider, session.model)
+def planned(
+    wish: Wish, kept: Session | PresetVersion | None, rules: Rules, stamp: Stamp
+) -> Sequence[Plan]:
+    """What is decided of each answer, the first one's first; `kept` is the session, or what a new
+    one begins with. Raises Invalid or Unavailable."""
+    wish, home = _agreed(wish, kept), None
+    match kept:
+        case Session():
+            home = kept.provider, kept.model
+        case PresetVersion():
+            home = home_of(kept, None, rules.catalog.choose)
     own = rules.catalog.choose(wish.provider, wish.model, home)
     tools = _server_tools(wish, rules)
     plans = []
@@ -219,6 +234,14 @@ def _choices(wish: Wish, own: Choice, rules: Rules) -> Sequence[Choice]:
     if wish.turn_provider is not None or wish.turn_model is not None:
         return [rules.catalog.choose(wish.turn_provider, wish.turn_model, home)]
     return [own]
+
+
+def _agreed(wish: Wish, kept: Session | PresetVersion | None) -> Wish:
+    """The wish, and what is kept where it has no opinion."""
+    if kept is None:
+        return wish
+    prompt = kept.system_prompt if wish.system_prompt is None else wish.system_prompt
+    return replace(wish, system_prompt=prompt, options=merged(wish.options, kept.options))
 
 
 def _options(wish: Wish, choice: Choice) -> Options:

@@ -24,10 +24,14 @@ from .asked import (
     Tool,
     Turn,
 )
+from .ids import FIRST_TEMPORARY, LAST_TEMPORARY, MARK, is_temporary
 from .kept import (
     Generation,
     Message,
     Origin,
+    Preset,
+    PresetRef,
+    PresetVersion,
     Said,
     Session,
     Ticket,
@@ -67,6 +71,10 @@ from .said import (
 )
 
 __all__ = [
+    "FIRST_TEMPORARY",
+    "LAST_TEMPORARY",
+    "MARK",
+    "is_temporary",
     "Answer",
     "Approval",
     "ApprovalState",
@@ -90,6 +98,9 @@ __all__ = [
     "Part",
     "Picture",
     "Piece",
+    "Preset",
+    "PresetRef",
+    "PresetVersion",
     "Prompt",
     "Reasoning",
     "Rerouted",

@@ -46,6 +46,36 @@ class Session(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
 
 
+class PresetRef(msgspec.Struct, frozen=True):
+    """Which preset; None: its newest version."""
+
+    id: int
+    version: int | None = None
+
+
+class PresetVersion(msgspec.Struct, frozen=True):
+    """What a preset says, or said: it never changes. No provider and no model: it leaves open who
+    answers."""
+
+    preset_id: int
+    version: int
+    provider: str | None
+    model: str | None
+    system_prompt: str | None
+    options: Options
+    created_at: datetime
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """A named way to be answered, with the newest of its versions."""
+
+    id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    newest: PresetVersion
+
+
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an imported message says of itself: no generation of this server made it."""
 

@@ -13,9 +13,10 @@ from .tables import asides
 
 @dataclass(frozen=True, slots=True)
 class AsideRow:
-    """One question beside a session: what for, of whom, and its tokens (None: not known)."""
+    """One question beside a session (None: of none that is kept): what for, of whom, and its tokens
+    (None: not known)."""
 
-    session_id: int
+    session_id: int | None
     purpose: str
     provider: str
     model: str

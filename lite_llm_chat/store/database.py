@@ -8,6 +8,9 @@ A function gets a Connection, may run twice and touches nothing but that connect
 group fails, the group is rolled back and each function is run again in a transaction of its own.
 A caller that is cancelled while it waits may or may not have been committed.
 
+A database in memory is one connection, so there both ways lead to the writer thread; a function
+that only reads is a group's like any other.
+
 All writes and checkpoints go through one connection: SQLite's WAL-reset bug (3.7.0 to 3.51.2)
 needs two, and nobody ever waits for a lock.
 """
@@ -25,6 +28,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from ..errors import LiteError, RuleBroken, StorageUnavailable
 from .bare import Mode, transaction
@@ -109,6 +113,8 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """The function's result, from one consistent view. Raises StorageUnavailable."""
+        if self._location.in_memory:
+            return await self.write(work)
         self._require_open()
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._reads += 1
@@ -277,10 +283,10 @@ def _plainly(engine: Engine) -> Connection:
 
 
 def _engine(location: Location, *, read_only: bool, durable: bool) -> Engine:
+    count = {"pool_size": READERS if read_only else 1, "max_overflow": 0}
     engine = create_engine(
         location.url,
-        pool_size=READERS if read_only else 1,
-        max_overflow=0,
+        **({"poolclass": StaticPool} if location.in_memory else count),
         pool_reset_on_return="rollback",
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
@@ -291,7 +297,9 @@ def _engine(location: Location, *, read_only: bool, durable: bool) -> Engine:
         "mmap_size=0",
         "trusted_schema=OFF",
     ]
-    if read_only:
+    if location.in_memory:  # deleted means gone, and the memory is given back
+        pragmas += ["auto_vacuum=FULL", "secure_delete=ON"]
+    elif read_only:
         pragmas.append("query_only=ON")
     else:
         pragmas += [

@@ -25,10 +25,16 @@ NETWORK_FILESYSTEMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A SQLite file, by its SQLAlchemy URL."""
+    """A SQLite file, by its SQLAlchemy URL; or a database in memory, which is no file."""
 
     path: Path
     allow_network: bool = False
+    in_memory: bool = False
+
+    @classmethod
+    def memory(cls) -> Location:
+        """No file at all: what is kept there is gone with the connection."""
+        return cls(Path("memory"), in_memory=True)
 
     @classmethod
     def from_url(cls, url: str, *, allow_network: bool = False) -> Location:
@@ -52,11 +58,13 @@ class Location:
 
     @property
     def url(self) -> URL:
-        return URL.create("sqlite", database=str(self.path))
+        return URL.create("sqlite", database=None if self.in_memory else str(self.path))
 
     def check(self) -> None:
         """Make the file if it is new (readable by its owner only) and refuse a folder that cannot
         be written to or that is on the network. Raises StartupError."""
+        if self.in_memory:
+            return
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,10 +109,13 @@ class Lock:
     def __init__(self, location: Location) -> None:
         self._path = location.path.with_name(location.path.name + ".lock")
         self._name = location.path.name
+        self._needed = not location.in_memory
         self._handle: int | None = None
 
     def take(self) -> None:
         """Raises StartupError if another process holds it."""
+        if not self._needed:
+            return
         try:
             handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as cause:

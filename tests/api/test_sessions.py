@@ -20,6 +20,7 @@ KEYS = [
     *("id", "title", "provider", "model", "created_at", "updated_at", "message_count"),
     *("leaf_id", "forked_from"),
     *("title_by", "pinned", "unread", "archived_at", "deleted_at", "folder_id", "tags", "source"),
+    *("system_prompt", "options", "preset", "temporary"),
 ]
 
 

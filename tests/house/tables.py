@@ -77,8 +77,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.asking.briefs": _ours(
         "domain errors catalog asking.context asking.forms asking.prompts tools.base"
     ),
+    "lite_llm_chat.asking.manners": _ours("domain catalog"),
     "lite_llm_chat.asking.turns": _ours(
-        "domain errors asking.briefs catalog asking.prompts asking.transcript tools.base store"
+        "domain errors asking.briefs asking.manners catalog asking.prompts asking.transcript"
+        " tools.base store"
     ),
     "lite_llm_chat.asking.again": _ours("domain errors asking.briefs asking.turns store"),
     "lite_llm_chat.answering.approvals": _ours(
@@ -100,13 +102,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
-        "domain errors answering.approvals catalog chat history model_lists prices files.uploads"
-        " usage store api"
+        "domain errors answering.approvals asking.manners catalog chat history model_lists prices"
+        " files.uploads temporary usage store api"
+    ),
+    "lite_llm_chat.temporary": _ours(
+        "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
+        " eventlog history.keeping history.trash providers.base store tools.base"
+    ),
+    "lite_llm_chat.beside": _ours(
+        "stamps config answering.asides answering.summaries catalog chat history providers.base"
+        " store"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain history housekeeping tools answering asking files"
+        " engine chat api beside drain history housekeeping temporary tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
