@@ -28,10 +28,11 @@ from hypothesis.stateful import (
 )
 
 from lite_llm_chat import eventlog, livelog
-from lite_llm_chat.chat import Ask, OnActive
+from lite_llm_chat.chat import Ask, Edit, OnActive
 from lite_llm_chat.chat import Wish as Asked
 from lite_llm_chat.domain import Finish, Options, Reasoning, Said, Text, Usage
 from lite_llm_chat.errors import Conflict, UpstreamError
+from lite_llm_chat.history import leaves
 from lite_llm_chat.store import generations
 from lite_llm_chat.store.idempotency import Once
 from tests.torture import record, replayable, scaled, seed
@@ -195,6 +196,27 @@ class History(RuleBasedStateMachine):
         wish = self._new("continue", session, on_active)
         wish.target = message
         work = self.world.chat.continue_(message, self._asked(wish), on_active)
+        self.witness.wish(wish, work)
+
+    @precondition(lambda self: self.messages)
+    @rule(which=WHICH, on_active=ON_ACTIVE)
+    def edit(self, which: int, on_active: OnActive) -> None:
+        """Of the question that an answer is to."""
+        message, session = self.messages[which % len(self.messages)]
+        wish = self._new("edit", session, on_active)
+        answer = self.witness.book.messages.get(message)
+        wish.target = target = answer.parent if answer and answer.parent else message
+        edit = Edit(target, Said("user", wish.text), self._asked(wish))
+        self.witness.wish(wish, self.world.chat.edit(edit, on_active))
+
+    @precondition(lambda self: self.messages)
+    @rule(which=WHICH)
+    def show_another_branch(self, which: int) -> None:
+        message, session = self.messages[which % len(self.messages)]
+        wish = self._new("leaf", session, "enqueue")  # it stops nothing
+        wish.target = message
+        step = leaves.Step(message)
+        work = self.world.disk.write(lambda conn: leaves.move(conn, session, step))
         self.witness.wish(wish, work)
 
     # ── stopping and cutting ──────────────────────────────────────────────────────────────
