@@ -20,6 +20,8 @@ from ..answering.approvals import Approvals
 from ..chat import Chat
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
+from ..history.titles import Titles
+from ..history.trash import Trash
 from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
@@ -33,6 +35,8 @@ class Parts:
     """The running server, as the edge sees it."""
 
     chat: Chat
+    titles: Titles
+    trash: Trash
     approvals: Approvals
     model_lists: ModelLists
     database: Database

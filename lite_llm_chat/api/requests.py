@@ -170,11 +170,3 @@ class SessionIn(BaseModel):
     title: Title = "New chat"
     provider: Name | None = None
     model: Name | None = None
-
-
-class SessionPatch(BaseModel):
-    """What to change of a session; null means: leave it."""
-
-    title: Title | None = None
-    provider: Name | None = None
-    model: Name | None = None

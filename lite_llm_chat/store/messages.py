@@ -37,7 +37,10 @@ _MESSAGES = (
     " m.origin"
     " FROM chat_messages AS m LEFT JOIN generations AS g ON g.id = m.generation_id"
 )
-_ONE = f"{_MESSAGES} WHERE m.id = ?"
+_ONE = (
+    f"{_MESSAGES} WHERE m.id = ? AND NOT EXISTS (SELECT 1 FROM chat_sessions AS s"
+    " WHERE s.id = m.session_id AND s.deleted_at IS NOT NULL)"
+)
 _BRANCH = (
     "WITH RECURSIVE path (id) AS (SELECT ? UNION ALL SELECT child.parent_id"
     " FROM path JOIN chat_messages AS child ON child.id = path.id"
@@ -117,7 +120,7 @@ def _so_far(conn: Connection, generation_id: str) -> Answer:
 
 
 def get(conn: Connection, message_id: int) -> Message:
-    """The message. Raises NotFound `message_not_found`."""
+    """The message. Raises NotFound `message_not_found`, also of a session in the trash."""
     row = first(conn, _ONE, (message_id,))
     if row is None:
         raise NotFound(f"there is no message {message_id}", code="message_not_found")

@@ -21,6 +21,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
+        "tidy_up.py",
         "several_models.py",
     }
     text = (cookbook / "README.md").read_text("utf-8")
@@ -93,6 +94,22 @@ async def test_a_stopped_answer_keeps_its_words(
     assert (ran.code, status) == (0, "cancelled")
     assert text
     assert STORY.startswith(text)
+
+
+async def test_what_is_old_is_archived_but_not_what_is_pinned_or_tagged(
+    product: Product, cookbook: Path
+) -> None:
+    for number in range(1, 6):
+        await product.call("POST", "/sessions", {"title": f"{number}"})
+    await product.call("PATCH", "/sessions/2", {"pinned": True})
+    await product.call("PATCH", "/sessions/3", {"tags": ["work"]})
+    program = cookbook / "tidy_up.py"
+    ran = await python(program, "1", product.url)
+    assert (ran.code, ran.out) == (0, "0 archived\n")
+    ran = await python(program, "0", product.url)
+    assert (ran.code, ran.out) == (0, "3 archived\n")
+    _, left = await product.call("GET", "/sessions")
+    assert [one["id"] for one in left] == [3, 2]
 
 
 async def test_several_models_are_asked_and_one_is_gone_on_with(
