@@ -30,6 +30,7 @@ BEYOND_SHAPE = {
     "provider_not_configured",
     "provider_unknown_model",
     "remote_file",
+    "temporary_files_not_kept",
     "too_many_files",
     "too_many_images",
     "tool_call_mismatch",
@@ -44,6 +45,8 @@ ACROSS_FIELDS = (
     "Value error, a page is before a message or after one",
     "Value error, it is empty: there is nothing to answer",
     "Value error, tool_choice names",
+    "Value error, a preset begins a session",
+    "Value error, temporary begins a session",
     "Value error, two tools have the same name",
 )
 

@@ -17,7 +17,7 @@ from .follow import hold, messages, order_of, spoken
 from .truth import post_bytes, send
 
 KEYS = ["id", "title", "provider", "model", "created_at", "updated_at", "message_count"]
-KEYS += ["leaf_id", "forked_from"]
+KEYS += ["leaf_id", "forked_from", "system_prompt", "options", "preset", "temporary"]
 
 
 async def make(product: Product, **fields: object) -> int:
