@@ -23,6 +23,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
         "tidy_up.py",
         "several_models.py",
+        "preset.py",
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -129,3 +130,14 @@ async def test_several_models_are_asked_and_one_is_gone_on_with(
     refused = await python(program, "x", "nobody/x,deepseek-chat", product.url)
     assert (refused.code, refused.out) == (1, "")
     assert "422: there is no provider 'nobody'" in refused.err
+
+
+async def test_a_preset_changes_for_the_next_conversations_only(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path
+) -> None:
+    ran = await python(cookbook / "preset.py", "say: The sea", product.url)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "The sea\nthe preset is at version 2, this chat at 1\n"
+    assert order_of(upstream)["messages"][0]["content"] == "You answer in rhymes."
+    ran = await python(cookbook / "preset.py", "say: The sky", product.url)
+    assert ran.out == "The sky\nthe preset is at version 2, this chat at 2\n"
