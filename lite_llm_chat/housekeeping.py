@@ -18,7 +18,7 @@ from .engine import STOPPED
 from .errors import LiteError
 from .history import keeping
 from .history.keeping import Keeping
-from .store import generations, idempotency
+from .store import copies, generations, idempotency
 from .store.database import Connection, Database
 
 KEY_LIFETIME = timedelta(hours=24)
@@ -37,10 +37,11 @@ class Tidied:
 
 
 async def recover(database: Database, at: datetime) -> int:
-    """End what an earlier process left running; how many there were. What waits for a person is
-    left as it is, unless it was to be stopped. Before listening."""
+    """End what an earlier process left running; how many answers that were. What waits for a person
+    is left as it is, unless it was to be stopped. Half copies are given up. Before listening."""
 
     def work(conn: Connection) -> int:
+        copies.give_up(conn)
         live = [
             one for one in generations.all_live(conn) if not one.waiting or one.cancel_requested
         ]

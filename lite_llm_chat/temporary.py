@@ -38,6 +38,7 @@ from .store.database import Connection, Database
 from .store.location import Location
 from .tools.base import Toolbox
 
+NO_TRASH = Keeping(in_trash=timedelta(0))
 LOOK_S = 30.0  # how often unused chats are looked for
 
 log = logging.getLogger("lite_llm_chat.temporary")
@@ -120,7 +121,7 @@ class Temporary:
         chat = Chat(database, eventlog, engine, (sources.catalog, sources.providers), marked)
         chat.vet = self._require_room
         approvals = Approvals(database, eventlog, engine, sources.providers)
-        trash = Trash(database, chat.clear, Keeping(in_trash=timedelta(0)), stamp.now)
+        trash = Trash(database, chat.clear, NO_TRASH, stamp.now)
         self._parts.push_async_callback(trash.close)
         return Heart(database, eventlog, engine, chat, approvals, trash)
 
@@ -162,7 +163,7 @@ class Temporary:
         ids = await heart.database.read(lambda conn: unwritten.unused(conn, since))
         for session_id in ids:
             with suppress(NotFound):  # somebody has deleted it meanwhile
-                await heart.trash.delete(session_id, permanent=True)
+                await heart.trash.delete(session_id)
         return len(ids)
 
     async def watch(self) -> None:

@@ -150,8 +150,8 @@ class SessionOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     message_count: int
-    leaf_id: int | None = None
-    forked_from: int | None = None
+    leaf_id: int | None
+    forked_from: int | None
     title_by: TitleBy
     pinned: bool
     unread: bool

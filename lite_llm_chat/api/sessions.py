@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from ..asking.manners import changed, home_of
@@ -26,6 +27,16 @@ from .requests import SessionIn
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
 
 
+class _One(StringConvertor):
+    """The place of one session in a path: anything but the word for many. So `PATCH` of that is
+    405, as of every address that does not take it."""
+
+    regex = "(?!bulk$)[^/]+"
+
+
+register_url_convertor("one", _One())
+
+
 @router.get("/sessions", response_model=list[SessionOut], responses=responses(422, 503))
 async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> Response:
     """Chat sessions, most recently updated first; those in the trash, most recently deleted."""
@@ -38,7 +49,7 @@ async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> 
 
 
 @router.get(
-    "/sessions/{session_id}", response_model=SessionDetail, responses=responses(404, 422, 503)
+    "/sessions/{session_id:one}", response_model=SessionDetail, responses=responses(404, 422, 503)
 )
 async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     """A session with the messages of its active branch, oldest first. An answer in the making
@@ -83,12 +94,13 @@ async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     return SessionOut.of(await parts.database.write(work))
 
 
-@router.patch("/sessions/{session_id}", responses=responses(404, 413, 415, 422, 503))
+@router.patch("/sessions/{session_id:one}", responses=responses(404, 413, 415, 422, 503))
 async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
-    """Change what a session says of itself (title, who answers in it and how), which moves it to
-    the top of the list, or where it is put, which does not."""
+    """Change what a session says of itself and of its answers (title, provider, model, system
+    prompt, options, preset), which moves it to the top of the list, or where it is put, which
+    does not."""
     preset, at = await preset_of(parts, wanted), parts.now()
 
     def work(conn: Connection) -> Session:
@@ -130,7 +142,7 @@ async def change_sessions(parts: PartsDep, wanted: BulkIn) -> BulkOut:
     return BulkOut(changed=outcome.changed, missing=list(outcome.missing))
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
+@router.delete("/sessions/{session_id:one}", status_code=204, responses=responses(404, 422, 503))
 async def delete_session(
     parts: PartsDep,
     session_id: SessionId,

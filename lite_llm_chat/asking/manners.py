@@ -45,6 +45,13 @@ def merged(said: Options, kept: Options | None) -> Options:
     return replace(said, **added)
 
 
+def for_choice(options: Options, choice: Choice) -> Options:
+    """The options, and what the name of a model stands for where they have no opinion."""
+    if options.thinking is None and options.effort is None:
+        return replace(options, thinking=choice.thinking)
+    return options
+
+
 def home_of(preset: PresetVersion | None, home: Home | None, choose: Choose) -> Home | None:
     """Who answers in a session that was `home` to somebody (None: to nobody yet) once a preset is
     copied into it. One that names nobody changes nothing. Raises Invalid if nobody serves its model

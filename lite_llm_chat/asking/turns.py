@@ -51,7 +51,7 @@ from ..store.messages import Place
 from ..store.sessions import Titled
 from ..tools.base import Wanted, chosen, vain
 from .briefs import Brief, Rules, briefed
-from .manners import Manners, changed, home_of, merged
+from .manners import Manners, changed, for_choice, home_of, merged
 from .prompts import LeftOut, closed, parts_of
 from .transcript import match_transcript, require_question, title_of
 
@@ -210,11 +210,10 @@ def planned(
     """What is decided of each answer, the first one's first; `kept` is the session, or what a new
     one begins with. Raises Invalid or Unavailable."""
     wish, home = _agreed(wish, kept), None
-    match kept:
-        case Session():
-            home = kept.provider, kept.model
-        case PresetVersion():
-            home = home_of(kept, None, rules.catalog.choose)
+    if isinstance(kept, Session):
+        home = kept.provider, kept.model
+    elif kept is not None:
+        home = home_of(kept, None, rules.catalog.choose)
     own = rules.catalog.choose(wish.provider, wish.model, home)
     tools = _server_tools(wish, rules)
     plans = []
@@ -222,7 +221,7 @@ def planned(
         others = rules.catalog.others(choice, wish.fallback)
         rules.require([choice.provider, *(other.provider for other in others)])
         who = own, choice, others
-        how = _options(wish, choice), tools
+        how = for_choice(wish.options, choice), tools
         plans.append(Plan(wish, *who, *how, stamp.generation_ids[slot], stamp.at, slot))
     return plans
 
@@ -238,17 +237,10 @@ def _choices(wish: Wish, own: Choice, rules: Rules) -> Sequence[Choice]:
 
 def _agreed(wish: Wish, kept: Session | PresetVersion | None) -> Wish:
     """The wish, and what is kept where it has no opinion."""
-    if kept is None:
+    if kept is None or not (kept.system_prompt or kept.options):
         return wish
     prompt = kept.system_prompt if wish.system_prompt is None else wish.system_prompt
     return replace(wish, system_prompt=prompt, options=merged(wish.options, kept.options))
-
-
-def _options(wish: Wish, choice: Choice) -> Options:
-    """The wish, and what the name of the model stands for where the wish has no opinion."""
-    if wish.options.thinking is None and wish.options.effort is None:
-        return replace(wish.options, thinking=choice.thinking)
-    return wish.options
 
 
 def _server_tools(wish: Wish, rules: Rules) -> tuple[Tool, ...]:
@@ -346,7 +338,9 @@ def _open(
             idempotency.keep(conn, plan.wish.once, plan.generation_id, at)
     ticket = Ticket(parent.session_id, plan.generation_id, answer.id, warnings=warnings)
     others = tuple(
-        Fallback(other, partial(_asked_of, brief, other, _options(plan.wish, other), rules))
+        Fallback(
+            other, partial(_asked_of, brief, other, for_choice(plan.wish.options, other), rules)
+        )
         for other in plan.others
     )
     return Opening(ticket, generation, prompt, events, others, left_out)

@@ -39,7 +39,7 @@ from ..exporters.pages import Pages
 from ..files.materials import Materials
 from ..files.uploads import Uploads
 from ..history.imports import Imports, Rules, home_of
-from ..history.titles import Titles
+from ..history.titles import Titles, title_rules
 from ..history.trash import Trash
 from ..model_lists import ModelLists
 from ..providers.base import Provider
@@ -176,7 +176,7 @@ class _Opening:
             summaries = Summaries(database, asides, stamps.now)
             self._stack.push_async_callback(summaries.close)
             chat.sum_up(summaries)
-        rules = unpacked.title_rules_of(settings, heart.catalog)
+        rules = title_rules(settings.titles, settings.title_model, heart.catalog)
         who, engine = (heart.catalog, heart.providers), heart.engine
         titles = Titles(database, asides, who, rules, lambda: engine.draining)
         self._stack.push_async_callback(titles.close)

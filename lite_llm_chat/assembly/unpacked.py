@@ -1,7 +1,7 @@
 """Settings → the values that the parts are made of. Nothing is opened here, but tools.
 
     DEEPSEEK_API_KEY, ENDPOINTS_FILE, … ─▶ providers ─▶ catalog          RETENTION_DAYS ─▶ Keeping
-    … _TIMEOUT_SECONDS, MAX_… ─▶ Policy                                  TITLE_MODEL ─▶ TitleRules
+    … _TIMEOUT_SECONDS, MAX_… ─▶ Policy
 
 A setting that is wrong is a StartupError with its name.
 """
@@ -20,7 +20,6 @@ from ..chat import Stamps
 from ..config import Settings, read_variables
 from ..errors import Invalid, StartupError
 from ..history.keeping import Keeping
-from ..history.titles import TitleRules
 from ..providers import endpoints, registry
 from ..providers.base import Provider
 from ..providers.pool import Pool
@@ -127,25 +126,9 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def title_rules_of(settings: Settings, catalog: Catalog) -> TitleRules:
-    """Who gives titles. Raises StartupError."""
-    by_itself, name = settings.titles == "auto", settings.title_model
-    if name is None:
-        return TitleRules(by_itself)
-    provider, _, model = name.partition("/")
-    if not model:
-        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
-    try:
-        return TitleRules(by_itself, catalog.choose(provider, model))
-    except Invalid as wrong:
-        raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
-
-
 def keeping_of(settings: Settings) -> Keeping:
     """How long sessions are kept."""
-    days = settings.retention_days
-    unused = None if days is None else timedelta(days=days)
-    return Keeping(unused, timedelta(days=settings.trash_days))
+    return Keeping.of_days(settings.retention_days, settings.trash_days)
 
 
 def temporary_of(

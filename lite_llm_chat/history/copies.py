@@ -17,7 +17,7 @@ from functools import partial
 from ..domain import Message, Session
 from ..errors import LiteError, NotFound
 from ..store import copies as rows
-from ..store import messages, trash
+from ..store import messages
 from ..store.database import Database
 from .keeping import remove_condemned
 
@@ -46,11 +46,11 @@ async def copied(database: Database, source: Source, at: datetime) -> Session:
     try:
         ids = await _copy(database, source.session_id, copy_id, plan.ids)
         leaf_id = None if plan.leaf_id is None else ids[plan.leaf_id]
-        whole = await database.write(lambda conn: rows.finish(conn, copy_id, leaf_id, at))
+        whole = await database.write(lambda conn: rows.finish(conn, copy_id, leaf_id))
     finally:
         if whole is None:
             with suppress(LiteError):
-                await database.write(lambda conn: trash.condemn(conn, [copy_id]))
+                await database.write(lambda conn: rows.give_up(conn, copy_id))
                 await remove_condemned(database)
     return whole
 

@@ -26,6 +26,12 @@ class Keeping:
     unused: timedelta | None = None
     in_trash: timedelta = timedelta(days=30)
 
+    @classmethod
+    def of_days(cls, unused: int | None, in_trash: int) -> Keeping:
+        """The same, in days."""
+        kept = None if unused is None else timedelta(days=unused)
+        return cls(kept, timedelta(days=in_trash))
+
 
 def period(conn: Connection, folder_id: int | None, keeping: Keeping) -> timedelta | None:
     """How long the sessions of a folder (None: of none) are kept unused; None: for ever."""

@@ -13,12 +13,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..answering.asides import Aside, Asides
 from ..catalog import Catalog, Choice
 from ..domain import Generation, Message, Prompt, Session
-from ..errors import Conflict, LiteError, Unavailable, UpstreamError
+from ..errors import Conflict, Invalid, LiteError, StartupError, Unavailable, UpstreamError
 from ..providers.base import Provider
 from ..store import generations, messages, sessions
 from ..store.database import Connection, Database
@@ -37,6 +37,19 @@ class TitleRules:
 
     by_itself: bool = True
     by: Choice | None = None
+
+
+def title_rules(titles: Literal["auto", "off"], name: str | None, catalog: Catalog) -> TitleRules:
+    """The operator's rules; `name` is `provider/model`. Raises StartupError."""
+    if name is None:
+        return TitleRules(titles == "auto")
+    provider, _, model = name.partition("/")
+    if not model:
+        raise StartupError(f"TITLE_MODEL: {name!r} names no model: write it as provider/model")
+    try:
+        return TitleRules(titles == "auto", catalog.choose(provider, model))
+    except Invalid as wrong:
+        raise StartupError(f"TITLE_MODEL: {wrong.detail}") from None
 
 
 class _Source(NamedTuple):

@@ -1,7 +1,7 @@
 """A session is copied row by row: what is copied, into what, and what it becomes.
 
     plan ─▶ begin ─▶ append ─▶ append ─▶ … ─▶ finish
-            in the trash, until it is whole    in the list
+            not shown, until it is whole       in the list
 
 An answer's copy has no generation: who made it stands in its origin, and its tokens are counted
 once, where they were spent.
@@ -10,7 +10,7 @@ once, where they were spent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -21,6 +21,9 @@ from . import branches, messages, sessions
 from .bare import run
 from .codec import moment_to_text
 from .messages import Place
+from .trash import GONE
+
+COPYING = datetime(9999, 2, 1, tzinfo=UTC)  # `deleted_at` of a copy that is not whole yet
 
 _ALL = "SELECT id FROM chat_messages WHERE session_id = ? ORDER BY id"
 _WAY = (
@@ -33,17 +36,15 @@ _BEGIN = (
     "INSERT INTO chat_sessions (title, title_by, provider, model, created_at, updated_at, uid,"
     " folder_id, system_prompt, options, preset_id, preset_version, forked_from, deleted_at)"
     " SELECT coalesce(?1, title), iif(?1 IS NULL, title_by, 'person'), provider, model, ?2, ?2, ?3,"
-    " folder_id, system_prompt, options, preset_id, preset_version, ?4, ?2"
-    " FROM chat_sessions WHERE id = ?5 RETURNING id"
+    " folder_id, system_prompt, options, preset_id, preset_version, ?4, ?5"
+    " FROM chat_sessions WHERE id = ?6 RETURNING id"
 )
 _TAGS = (
     "INSERT INTO session_tags (session_id, tag)"
     " SELECT ?, tag FROM session_tags WHERE session_id = ?"
 )
-_FINISH = (
-    "UPDATE chat_sessions SET leaf_id = ?, deleted_at = NULL WHERE id = ? AND deleted_at = ?"
-    " RETURNING id"
-)
+_FINISH = "UPDATE chat_sessions SET leaf_id = ?, deleted_at = NULL WHERE id = ? AND deleted_at = ?"
+_GIVE_UP = "UPDATE chat_sessions SET deleted_at = ? WHERE deleted_at = ?"
 
 
 class Plan(NamedTuple):
@@ -65,10 +66,10 @@ def plan(conn: Connection, session_id: int, upto_id: int | None) -> Plan:
 def begin(
     conn: Connection, session_id: int, title: str | None, forked_from: int | None, at: datetime
 ) -> int:
-    """An empty session like another one, in the trash; its id. Raises NotFound."""
+    """An empty session like another one, not shown; its id. Raises NotFound."""
     sessions.get(conn, session_id)
-    values = title, moment_to_text(at), generation_id(), forked_from, session_id
-    [(copy_id,)] = run(conn, _BEGIN, values)
+    marks = generation_id(), forked_from, moment_to_text(COPYING)
+    [(copy_id,)] = run(conn, _BEGIN, (title, moment_to_text(at), *marks, session_id))
     run(conn, _TAGS, (copy_id, session_id))
     return int(copy_id)
 
@@ -96,11 +97,19 @@ def append(
     return done
 
 
-def finish(conn: Connection, copy_id: int, leaf_id: int | None, at: datetime) -> Session:
-    """Take the whole copy out of the trash; `at` is when it was begun. Raises NotFound if somebody
-    has emptied that meanwhile."""
-    run(conn, _FINISH, (leaf_id, copy_id, moment_to_text(at)))
+def finish(conn: Connection, copy_id: int, leaf_id: int | None) -> Session:
+    """Show the copy, which is whole."""
+    run(conn, _FINISH, (leaf_id, copy_id, moment_to_text(COPYING)))
     return sessions.get(conn, copy_id)
+
+
+def give_up(conn: Connection, copy_id: int | None = None) -> None:
+    """A copy that will never be whole, or all of them (None), is condemned: see trash.py."""
+    gone, making = moment_to_text(GONE), moment_to_text(COPYING)
+    if copy_id is None:
+        run(conn, _GIVE_UP, (gone, making))
+    else:
+        run(conn, f"{_GIVE_UP} AND id = ?", (gone, making, copy_id))
 
 
 def _origin(message: Message) -> Origin | None:

@@ -19,7 +19,7 @@ from ..domain import Session
 from .bare import run
 from .codec import moment_to_text
 from .sessions import SESSIONS, session_of
-from .trash import GONE, UNFINISHED
+from .trash import BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,7 @@ def _where(wanted: Wanted) -> tuple[list[str], list[object]]:
     where: list[str] = ["s.deleted_at IS NULL"]
     values: list[object] = []
     if wanted.trashed:
-        where = ["s.deleted_at > ?", "s.deleted_at < ?"]
-        values = [moment_to_text(GONE), moment_to_text(UNFINISHED)]
+        where, values = ["s.deleted_at > ? AND s.deleted_at < ?"], [*BOUNDS]
     if wanted.archived is not None:
         where.append(f"s.archived_at IS {'NOT ' if wanted.archived else ''}NULL")
     if wanted.folder_id == 0:

@@ -23,7 +23,8 @@ from .bare import driver, first, run
 from .codec import moment_to_text
 
 GONE = datetime(1970, 1, 1, tzinfo=UTC)  # `deleted_at` of what is being removed …
-UNFINISHED = datetime(9999, 1, 1, tzinfo=UTC)  # … and of what is not whole yet
+UNFINISHED = datetime(9999, 1, 1, tzinfo=UTC)  # … and of what is being made and not there yet
+BOUNDS = moment_to_text(GONE), moment_to_text(UNFINISHED)  # between them is the trash
 MESSAGES_A_STEP = 100
 EVENTS_A_STEP = 2_000
 
@@ -39,7 +40,7 @@ _RESTORE = (
 )
 _CONDEMN = (
     f"UPDATE chat_sessions SET deleted_at = ? WHERE {_AMONG}"
-    " AND (deleted_at IS NULL OR deleted_at > ?) RETURNING id"
+    " AND (deleted_at IS NULL OR (deleted_at > ? AND deleted_at < ?)) RETURNING id"
 )
 _SOME = "SELECT id FROM chat_sessions WHERE deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?"
 _LYING = (
@@ -75,13 +76,12 @@ def put(conn: Connection, ids: Collection[int], at: datetime) -> list[int]:
 
 def restore(conn: Connection, ids: Collection[int]) -> list[int]:
     """Take sessions out of the trash; which were there."""
-    return _ids(conn, _RESTORE, _list(ids), moment_to_text(GONE), moment_to_text(UNFINISHED))
+    return _ids(conn, _RESTORE, _list(ids), *BOUNDS)
 
 
 def condemn(conn: Connection, ids: Collection[int]) -> list[int]:
     """Delete sessions for good, in the trash or not; which were there. None may be live."""
-    gone = moment_to_text(GONE)
-    return _ids(conn, _CONDEMN, gone, _list(ids), gone)
+    return _ids(conn, _CONDEMN, BOUNDS[0], _list(ids), *BOUNDS)
 
 
 def untrashed(conn: Connection, after: int, most: int) -> list[int]:
@@ -91,7 +91,7 @@ def untrashed(conn: Connection, after: int, most: int) -> list[int]:
 
 def lying(conn: Connection, before: datetime, most: int) -> list[int]:
     """At most `most` sessions that were put into the trash before a moment."""
-    return _ids(conn, _LYING, moment_to_text(GONE), moment_to_text(before), most)
+    return _ids(conn, _LYING, BOUNDS[0], moment_to_text(before), most)
 
 
 def unused(conn: Connection, folder_id: int | None, before: datetime, most: int) -> list[int]:

@@ -385,3 +385,11 @@ async def test_a_bulk_action_that_makes_no_sense_is_refused(product: Product) ->
         assert verdict == (422, "validation_error"), bad
     body = {"action": "move", "ids": [1], "folder_id": 9}
     assert await refused(product, "POST", "/sessions/bulk", body) == (404, "folder_not_found")
+
+
+async def test_the_address_for_many_takes_one_method(product: Product) -> None:
+    for method in ("GET", "PATCH", "DELETE", "PUT"):
+        verdict = await refused(product, method, "/sessions/bulk", None)
+        assert verdict == (405, "method_not_allowed"), method
+    async with product.request("PUT", "/sessions/bulk") as response:
+        assert response.headers["allow"] == "POST"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lite_llm_chat.drain import Drain
 from standins.behaviours import Answer, Stall, Status
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Frame, Product, Stream, question
@@ -326,3 +327,40 @@ async def test_what_cannot_be_asked_of_one_is_asked_of_nobody(
         assert (refused, problem["code"]) == (status, code), fields
     assert upstream.chats == []
     assert await product.call("GET", "/sessions") == (200, [])
+
+
+async def test_a_restart_ends_all_that_was_left_running(
+    launch_all: LaunchAll,
+    upstream: DeepSeekStandIn,
+    second: DeepSeekStandIn,
+    third: DeepSeekStandIn,
+) -> None:
+    product = await launch_all()
+    for vendor in (upstream, second, third):
+        vendor.play(Stall(after_tokens=1))
+    stream = await product.stream("/chat", put())
+    await stream.until("content")
+    ids = ids_of(stream)
+    await product.restart()
+    for slot, generation_id in enumerate(ids):
+        _, generation = await product.call("GET", f"/generations/{generation_id}")
+        assert (generation["status"], generation["slot"]) == ("interrupted", slot)
+    body = {"stream": False, "model": "deepseek-chat", "provider": "deepseek"}
+    status, _ = await product.call("POST", "/messages/3/continue", body)
+    assert status == 200
+
+
+async def test_a_server_that_stops_says_so_at_the_end_of_the_stream(
+    launch_all: LaunchAll, upstream: DeepSeekStandIn, second: DeepSeekStandIn
+) -> None:
+    product = await launch_all()
+    upstream.play(Stall(after_tokens=1))
+    second.play(Answer(text="Two"))
+    stream = await product.stream("/chat", put(models=ALL[:2]))
+    await stream.until("ended")
+    drain = Drain(product.parts.chat._engine, product.parts.chat._log, 0)
+    drain.begin()
+    frames = await stream.rest()
+    await drain.finish()
+    assert frames[-1].data["code"] == "server_stopping"
+    assert "slot" not in frames[-1].data

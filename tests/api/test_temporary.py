@@ -194,9 +194,8 @@ async def test_together_they_take_so_many_bytes_and_deleting_gives_them_back(
 
 @pytest.mark.parametrize("file", ["0" * 64, "data:image/png;base64,iVBORw0KGgo="])
 async def test_a_file_would_be_written_and_is_refused(product: Product, file: str) -> None:
-    said = [{"role": "user", "content": "What is this?", "images": [file]}]
-    if not file.startswith("data:"):
-        said = [{"role": "user", "content": "What is this?", "files": [file]}]
+    where = "images" if file.startswith("data:") else "files"
+    said = [{"role": "user", "content": "What is this?", where: [file]}]
     body = question("", temporary=True) | {"messages": said}
     status, error = await product.call("POST", "/chat", body)
     assert (status, error["code"]) == (422, "temporary_files_not_kept")
@@ -235,27 +234,6 @@ async def test_nothing_is_opened_before_it_is_needed(product: Product) -> None:
     assert product.parts.temporary.running() == []
     await ask(product)
     assert len(product.parts.temporary.running()) == 1
-
-
-async def test_a_reader_is_sent_home_when_the_server_stops(
-    product: Product, upstream: DeepSeekStandIn
-) -> None:
-    upstream.play(Answer(text="one two three four"), Stall(after_tokens=2))
-    stream = await product.ask("Hello", temporary=True)
-    await begin(product, stream)
-    stopping = asyncio.create_task(_end(product))
-    frames = await stream.rest()
-    await stopping
-    assert frames[-1].data["code"] in ("server_stopping", "server_stopped")
-
-
-async def _end(product: Product) -> None:
-    """The end of the server, its readers left alone."""
-    assert product._server is not None
-    assert product._task is not None
-    product._server.should_exit = True
-    await product._task
-    product._task = None
 
 
 def test_ids_are_exact_in_javascript() -> None:

@@ -277,3 +277,15 @@ async def test_many_that_delete_at_once_leave_nothing_behind(product: Product) -
     deleted = await asyncio.gather(*(product.call("DELETE", path) for path in paths))
     assert {status for status, _ in deleted} == {204}
     assert [await rows(product, table) for table in TABLES] == [0] * len(TABLES)
+
+
+async def test_what_is_still_being_made_is_in_no_trash(product: Product) -> None:
+    await make(product)
+    statement = "UPDATE chat_sessions SET deleted_at = '9999-01-01 00:00:00.000000'"
+    await product.parts.database.write(lambda conn: conn.exec_driver_sql(statement).rowcount)
+    assert (await ids(product), await in_trash(product)) == ([], [])
+    assert (await product.call("POST", "/sessions/1/restore"))[0] == 404
+    assert (await product.call("DELETE", "/sessions/1?permanent=true"))[0] == 404
+    assert (await product.call("DELETE", "/trash"))[0] == 204
+    await tidied(product, Keeping(), days=100)
+    assert await rows(product, "chat_sessions") == 1

@@ -30,6 +30,7 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     assert programs == {
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py", "sum_up.sh"),
         *("several_models.py", "tidy_up.py", "share.py", "import_chats.py", "search.py"),
+        "preset.py",
     }
     text = (cookbook / "README.md").read_text("utf-8")
     assert [name for name in sorted(programs) if f"[{name}]({name})" not in text] == []
@@ -204,3 +205,14 @@ async def test_conversations_are_found_by_their_words_page_after_page(
     ran = await python(cookbook / "search.py", "🙂", product.url)
     assert (ran.code, ran.out) == (1, "")
     assert "422: there is no word to look for" in ran.err
+
+
+async def test_a_preset_changes_for_the_next_conversations_only(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path
+) -> None:
+    ran = await python(cookbook / "preset.py", "say: The sea", product.url)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "The sea\nthe preset is at version 2, this chat at 1\n"
+    assert order_of(upstream)["messages"][0]["content"] == "You answer in rhymes."
+    ran = await python(cookbook / "preset.py", "say: The sky", product.url)
+    assert ran.out == "The sky\nthe preset is at version 2, this chat at 2\n"
