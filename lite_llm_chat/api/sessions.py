@@ -80,7 +80,7 @@ def as_json(page: bytes) -> Response:
     return Response(page, media_type="application/json")
 
 
-@router.post("/sessions", status_code=201, responses=responses(413, 415, 422, 503))
+@router.post("/sessions", status_code=201, responses=responses(404, 413, 415, 422, 503))
 async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     """A new, empty session."""
     preset, at = await preset_of(parts, wanted), parts.now()
