@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from sqlalchemy import update
 
 from lite_llm_chat.domain import Role
+from lite_llm_chat.search import upkeep
 from lite_llm_chat.store import messages, sessions
 from lite_llm_chat.store.database import Connection
 from lite_llm_chat.store.messages import New, Place
@@ -52,8 +53,11 @@ def planted(conn: Connection, seed: Seed) -> int:
 
 
 async def plant(product: Product, *seeds: Seed) -> list[int]:
-    """The ids of the sessions."""
-    return await product.parts.database.write(lambda conn: [planted(conn, one) for one in seeds])
+    """The ids of the sessions, once the index has learned all of them."""
+    database = product.parts.database
+    ids = await database.write(lambda conn: [planted(conn, one) for one in seeds])
+    await upkeep.tend(database)
+    return ids
 
 
 async def page(product: Product, q: str, **query: object) -> dict[str, Any]:
