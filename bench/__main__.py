@@ -16,9 +16,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import alone, crowd, machine, pages, relay, start, sums
+from . import alone, crowd, long_session, machine, pages, relay, start, sums
 from .client import Failed
 from .load import Order, Place, as_vendor, through_product
+from .long_session import Opened
 from .machine import Cores
 from .pages import Amount
 from .relay import Sides
@@ -37,6 +38,7 @@ class Plan:
     pairs: int
     accepts: int
     pages: Amount
+    opened: Opened
     reads: Reads
     paced: Order
     fast: Order
@@ -53,6 +55,7 @@ WHOLE = Plan(
     pairs=200,
     accepts=300,
     pages=Amount(sessions=50_000, pages=1500, rounds=4),
+    opened=Opened(200),
     reads=Reads(answers=1_000_000, rounds=3),
     paced=Order(200, 500, 50),
     fast=Order(200, 800, 100),
@@ -66,6 +69,7 @@ QUICK = Plan(
     pairs=20,
     accepts=20,
     pages=Amount(sessions=500, pages=50, rounds=1),
+    opened=Opened(5),
     reads=Reads(answers=10_000, rounds=1),
     paced=Order(20, 150, 50),
     fast=Order(20, 200, 100),
@@ -114,6 +118,7 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
             "a crowd that arrives", crowd.arriving(servers, sides.place, plan.crowd, plan.rounds)
         )
         await taken.add("pages", pages.reading(servers, folder, cores, plan.pages))
+        await taken.add("a long session", long_session.opening(servers, folder, plan.opened))
         await taken.add("usage", sums.summing(servers, folder, plan.reads))
     return taken
 

@@ -106,6 +106,8 @@ class Session(Base):
     model: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    leaf_id: Mapped[int | None]
+    forked_from: Mapped[int | None]
     messages: Mapped[list[Message]] = relationship(order_by=Message.depth)
 
     @property
@@ -155,6 +157,7 @@ class MessageOut(BaseModel):
     tool_call_id: str | None = None
     parts: list[Any] | None = None
     attachments: list[Any] | None = None
+    siblings: list[int] | None = None
 
 
 class SessionOut(BaseModel):
@@ -169,6 +172,8 @@ class SessionOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     message_count: int
+    leaf_id: int | None
+    forked_from: int | None
     messages: list[MessageOut]
 
 

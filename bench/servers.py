@@ -113,6 +113,7 @@ class Servers:
         port = _free_port()
         database = self._folder / f"chat-{port}.db"
         env = {"PORT": str(port), "DATABASE_URL": f"sqlite:///{database}", "LOG_LEVEL": "warning"}
+        env["TITLES"] = "off"  # answers are measured, not what is asked beside them
         if upstream:
             env["DEEPSEEK_BASE_URL"] = f"http://127.0.0.1:{upstream.port}"
             env["DEEPSEEK_API_KEY"] = "bench"

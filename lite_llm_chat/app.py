@@ -31,7 +31,7 @@ from .answering.asides import Asides
 from .answering.attempts import Policy
 from .answering.summaries import Summaries
 from .api import approvals as approval_routes
-from .api import branches, errors, files, generations, presets, sessions, status, usage
+from .api import branches, errors, files, folders, generations, presets, sessions, status, usage
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
 from .api.deps import Parts
@@ -47,6 +47,9 @@ from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .files.materials import Materials
 from .files.uploads import Uploads
+from .history.keeping import Keeping
+from .history.titles import Titles, title_rules
+from .history.trash import Trash
 from .model_lists import ModelLists
 from .observe import set_up_logging
 from .providers import endpoints, registry
@@ -60,7 +63,6 @@ from .temporary import Bounds, Sources, Temporary
 from .tools.base import NoTools, Toolbox
 from .tools.config import read as read_servers
 
-TIDY_INTERVAL_S = 3600.0
 LOAD_GRACE_S = 0.3  # loading a model stops the event loop: whoever waits for the port goes first
 
 log = logging.getLogger("lite_llm_chat")
@@ -116,6 +118,7 @@ def _api() -> APIRouter:
     for module in (
         catalog_routes,
         sessions,
+        folders,
         branches,
         presets,
         chat_routes,
@@ -165,10 +168,18 @@ class _Lifespan:
             engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
+            asides = Asides(database, stamps.now)
             if settings.summarize_dropped:
-                summaries = Summaries(database, Asides(database, stamps.now), stamps.now)
+                summaries = Summaries(database, asides, stamps.now)
                 stack.push_async_callback(summaries.close)
                 chat.sum_up(summaries)
+            rules = title_rules(settings.titles, settings.title_model, catalog)
+            titles = Titles(database, asides, (catalog, providers), rules, lambda: engine.draining)
+            stack.push_async_callback(titles.close)
+            chat.name(titles)
+            keeping = Keeping.of_days(settings.retention_days, settings.trash_days)
+            trash = Trash(database, chat.clear, keeping, stamps.now)
+            stack.push_async_callback(trash.close)
             lifetime_s = settings.model_list_minutes * 60
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
@@ -177,15 +188,17 @@ class _Lifespan:
             temporary = _temporary(settings, database, (catalog, providers), toolbox)
             temporary.draining = lambda: engine.draining
             stack.push_async_callback(temporary.close)
-            heart = chat, approvals, lists, temporary
-            app.state.parts = _parts(settings, heart, (database, costs, uploads))
+            heart = chat, approvals, lists, titles, trash
+            app.state.parts = _parts(settings, heart, (database, costs, uploads), temporary)
             drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
             stack.push_async_callback(temporary.settle)
             _in_background(stack, temporary.watch(), "forget-temporary")
-            _in_background(stack, _tidy(database, settings), "tidy")
+            logs = timedelta(hours=settings.event_retention_hours)
+            tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
+            _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
                 _in_background(stack, _load(local), "load-local-model")
@@ -318,13 +331,16 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 
 def _parts(
     settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists, Temporary],
+    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash],
     kept: tuple[Database, prices.Prices, Uploads],
+    temporary: Temporary,
 ) -> Parts:
-    chat, approvals, lists, temporary = heart
+    chat, approvals, lists, titles, trash = heart
     database, costs, uploads = kept
     return Parts(
         chat=chat,
+        titles=titles,
+        trash=trash,
         approvals=approvals,
         model_lists=lists,
         database=database,
@@ -348,11 +364,8 @@ def _temporary(
     toolbox: Toolbox,
 ) -> Temporary:
     sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
-    bounds = Bounds(
-        settings.max_temporary_chats,
-        settings.max_temporary_bytes,
-        timedelta(minutes=settings.temporary_minutes),
-    )
+    unused = timedelta(minutes=settings.temporary_minutes)
+    bounds = Bounds(settings.max_temporary_chats, settings.max_temporary_bytes, unused)
     return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
 
 
@@ -371,20 +384,6 @@ async def _load(local: Local) -> None:
         log.info("local: ready after %.1f s", loop.time() - started)
     else:
         log.warning("local: %s", outcome.note)
-
-
-async def _tidy(database: Database, settings: Settings) -> None:
-    """Drop old logs now and then."""
-    retention = timedelta(hours=settings.event_retention_hours)
-    while True:
-        try:
-            dropped = await housekeeping.tidy(database, stamps.now(), retention)
-        except LiteError as error:
-            log.warning("tidying up failed, to be tried again in an hour: %s", error.detail)
-        else:
-            if dropped:
-                log.info("the events of %d old answers were dropped; their text stays", dropped)
-        await asyncio.sleep(TIDY_INTERVAL_S)
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:

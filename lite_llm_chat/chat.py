@@ -7,7 +7,7 @@
     cancel    ─▶ the wish is stored, the source is closed, the end is awaited
 
 Once the transaction is committed the answer goes on without its caller, whatever becomes of the
-request. Who deletes or cuts a conversation that is being answered stops that answer first.
+request. Who cuts a conversation that is being answered stops that answer first.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .domain import LIVE, Generation, Message, Model, Options, Ticket
 from .engine import STOPPED, Engine
 from .errors import Conflict, Unavailable
 from .eventlog import EventLog
+from .history.titles import Titles
 from .provider_states import ProviderState, states
 from .providers.base import Provider
 from .store import generations, messages, sessions
@@ -71,6 +72,7 @@ class Chat:
         self._catalog, self._providers = providers
         self._stamps = stamps
         self._summaries: Summaries | None = None
+        self._titles: Titles | None = None
         self.rules = Rules(self._catalog, self._require, self._ignored, self._formats, engine.tools)
         self.vet: Callable[[Connection], None] = lambda _: None  # may refuse what was opened
         self._accepting: set[asyncio.Task[Ticket]] = set()
@@ -81,6 +83,10 @@ class Chat:
         """From now on what no longer fits a window is summed up."""
         self._summaries = summaries
         self.rules = replace(self.rules, sums_up=True)
+
+    def name(self, titles: Titles) -> None:
+        """From now on conversations are named after their first answer."""
+        self._titles = titles
 
     def choose(
         self, provider: str | None, model: str | None, home: tuple[str, str] | None = None
@@ -227,6 +233,8 @@ class Chat:
             provider = self._providers[opening.generation.provider]
             ended = self._log.wait_end(generation_id)
             self._summaries.make(opening.left_out, provider, opening.prompt.model, ended)
+        if self._titles is not None and opening.prompt:
+            self._titles.after(opening.generation, opening.prompt, self._log.wait_end)
 
     def _begin(self, opening: Opening) -> None:
         if opening.generation is not None and opening.prompt is not None:
@@ -356,22 +364,18 @@ class Chat:
         at = self._stamps.now()
         await self._once_idle(lambda conn: cuts.truncate(conn, session_id, message_id, at))
 
-    async def delete_session(self, session_id: int) -> None:
-        """The session and all its rows. Raises NotFound."""
-        await self._once_idle(lambda conn: cuts.delete_session(conn, session_id))
-
-    async def delete_all_sessions(self) -> None:
-        """Every session."""
-        await self._once_idle(cuts.delete_all)
-
     async def _once_idle(self, work: Callable[[Connection], str | None]) -> None:
         """Run a transaction that changes nothing and names the generation in its way, until
         there is none."""
         while (rival := await self._db.write(work)) is not None:
-            if self._log.runs(rival):
-                await self._stop(rival)
-            else:
-                await self._bury(rival)
+            await self.clear(rival)
+
+    async def clear(self, generation_id: str) -> None:
+        """Stop an answer that is in somebody's way; returns once it has ended."""
+        if self._log.runs(generation_id):
+            await self._stop(generation_id)
+        else:
+            await self._bury(generation_id)
 
     async def settle(self) -> None:
         """Return when no question is in the middle of being accepted and no answer in the middle

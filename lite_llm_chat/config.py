@@ -87,6 +87,26 @@ class Settings(_Sources):
         description="What no longer fits a model's window is summed up by that model for the next"
         " turns",
     )
+    titles: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: the model that gave a conversation's first answer names it, but not the"
+        " model on board; off: the question's words stay",
+    )
+    title_model: str | None = Field(
+        None, description="Who names conversations instead: provider/model"
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Sessions unused for so long go to the trash, days; if not set they are kept",
+    )
+    trash_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="How long deleted sessions can be restored, days; 0: not at all",
+    )
     tools_file: str = Field(
         "./tools.toml",
         description="MCP servers whose tools models may use: a TOML file, which may be absent",

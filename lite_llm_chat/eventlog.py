@@ -248,7 +248,8 @@ class EventLog:
             events = live.take()
             ending = None
             if live.ending is not None:
-                ending = rows.Ending(live.id, live.numbered + 1, live.ending, now)
+                number, followed = live.numbered + 1, live.readers > 0
+                ending = rows.Ending(live.id, number, live.ending, now, followed)
                 live.taken = True
             begins = bool(events) and not live.begun
             live.begun = live.begun or begins

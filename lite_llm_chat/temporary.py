@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,8 +28,10 @@ from .catalog import Catalog
 from .chat import Chat, Stamps
 from .domain import MARK, Ended
 from .engine import Engine
-from .errors import LiteError, NotFound, Unavailable
+from .errors import LiteError, Unavailable
 from .eventlog import EventLog
+from .history.keeping import Keeping
+from .history.trash import Trash
 from .providers.base import Provider
 from .store import asides, unwritten
 from .store.database import Connection, Database
@@ -71,6 +73,7 @@ class Heart:
     engine: Engine
     chat: Chat
     approvals: Approvals
+    trash: Trash  # that keeps nothing: deleted means gone
 
 
 class Temporary:
@@ -117,7 +120,9 @@ class Temporary:
         chat = Chat(database, eventlog, engine, (sources.catalog, sources.providers), marked)
         chat.vet = self._require_room
         approvals = Approvals(database, eventlog, engine, sources.providers)
-        return Heart(database, eventlog, engine, chat, approvals)
+        trash = Trash(database, chat.clear, Keeping(in_trash=timedelta(0)), stamp.now)
+        self._parts.push_async_callback(trash.close)
+        return Heart(database, eventlog, engine, chat, approvals, trash)
 
     def _require_room(self, conn: Connection) -> None:
         count, size = unwritten.sessions_and_bytes(conn)
@@ -155,9 +160,7 @@ class Temporary:
         if heart is None:
             return 0
         ids = await heart.database.read(lambda conn: unwritten.unused(conn, since))
-        for session_id in ids:
-            with suppress(NotFound):  # somebody has deleted it meanwhile
-                await heart.chat.delete_session(session_id)
+        await heart.trash.delete_many(ids)
         return len(ids)
 
     async def watch(self) -> None:

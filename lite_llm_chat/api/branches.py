@@ -1,4 +1,4 @@
-"""The tree of a session: which branch is shown, a page of it, the whole in outline."""
+"""The tree of a session: which branch is shown, a page of it, all in outline, and copies of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 from starlette.responses import Response
 
 from ..domain import Message, Session
-from ..history import leaves
+from ..history import copies, leaves
 from ..store import branches, messages, sessions
 from ..store.database import Connection
 from .deps import LARGEST_ID, PartsDep, SessionId, json_only
 from .errors import responses
-from .fields import Whole
+from .fields import Title, Whole
 from .messages import PageOut
 from .replies import Moment, SessionOut, encoded, written
 from .sessions import as_json, shown
@@ -40,6 +40,21 @@ class LeafIn(BaseModel):
     def step(self) -> leaves.Step:
         compares = "expected_leaf_id" in self.model_fields_set
         return leaves.Step(self.message_id, self.exact, compares, self.expected_leaf_id)
+
+
+class CopyIn(BaseModel):
+    """A copy of a session."""
+
+    title: Title | None = Field(None, description="Else that of the session")
+
+
+class ForkIn(CopyIn):
+    """A copy of the way to a message."""
+
+    message_id: RowId
+
+
+PLAINLY = CopyIn()
 
 
 class PageIn(BaseModel):
@@ -86,6 +101,28 @@ async def move_leaf(parts: PartsDep, session_id: SessionId, wanted: LeafIn) -> S
     step = wanted.step()
     moved = await parts.database.write(lambda conn: leaves.move(conn, session_id, step))
     return SessionOut.of(moved)
+
+
+@router.post(
+    "/sessions/{session_id}/fork",
+    status_code=201,
+    responses=responses(404, 413, 415, 422, 503),
+)
+async def fork(parts: PartsDep, session_id: SessionId, wanted: ForkIn) -> SessionOut:
+    """A new session with all that was said up to a message; the old one stays as it is."""
+    source = copies.Source(session_id, wanted.title, wanted.message_id)
+    return SessionOut.of(await copies.copied(parts.database, source, parts.now()))
+
+
+@router.post(
+    "/sessions/{session_id}/copy",
+    status_code=201,
+    responses=responses(404, 413, 415, 422, 503),
+)
+async def copy(parts: PartsDep, session_id: SessionId, wanted: CopyIn = PLAINLY) -> SessionOut:
+    """A new session with all branches of this one."""
+    source = copies.Source(session_id, wanted.title)
+    return SessionOut.of(await copies.copied(parts.database, source, parts.now()))
 
 
 @router.get(

@@ -21,6 +21,8 @@ from ..chat import Chat
 from ..domain import is_temporary
 from ..errors import Invalid, WrongMediaType
 from ..files.uploads import Uploads
+from ..history.titles import Titles
+from ..history.trash import Trash
 from ..model_lists import ModelLists
 from ..prices import Prices
 from ..store.database import Database
@@ -35,6 +37,8 @@ class Parts:
     """The running server, as the edge sees it."""
 
     chat: Chat
+    titles: Titles
+    trash: Trash
     approvals: Approvals
     model_lists: ModelLists
     database: Database
@@ -59,7 +63,13 @@ class Parts:
     async def beside(self) -> Parts:
         """The parts that answer in temporary chats."""
         heart = await self.temporary.heart()
-        return replace(self, chat=heart.chat, approvals=heart.approvals, database=heart.database)
+        return replace(
+            self,
+            chat=heart.chat,
+            approvals=heart.approvals,
+            trash=heart.trash,
+            database=heart.database,
+        )
 
     @property
     def writes_nothing(self) -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, StringConstraints
+
+LONGEST_TAG = 64
+_SEEN = r"[^\u0000-\u001f\u007f-\u009f]"
+_IN_A_TAG = rf"^{_SEEN}*[^\s\u0000-\u001f\u007f-\u009f]{_SEEN}*$"
 
 
 def _text(text: str) -> str:
@@ -14,6 +19,20 @@ def _text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("it holds half of a surrogate pair, which is not text") from None
+    return text
+
+
+def tag_of(text: str) -> str:
+    """A tag as it is stored, of what was typed: trimmed, and in one form of Unicode."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def _tag(text: str) -> str:
+    text = tag_of(text)
+    if any(unicodedata.category(one) == "Cc" for one in text):
+        raise ValueError("a tag has no control characters")
+    if not 1 <= len(text) <= LONGEST_TAG:
+        raise ValueError(f"a tag has 1 to {LONGEST_TAG} characters")
     return text
 
 
@@ -42,6 +61,12 @@ Title = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
     AfterValidator(_text),
     Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+]
+Tag = Annotated[
+    StrictStr,
+    AfterValidator(_text),
+    AfterValidator(_tag),
+    Field(min_length=1, json_schema_extra={"pattern": _IN_A_TAG, "maxLength": LONGEST_TAG}),
 ]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]

@@ -21,6 +21,7 @@ from ..domain import (
     Options,
     Session,
     Ticket,
+    TitleBy,
     ToolCall,
     Usage,
     is_temporary,
@@ -69,6 +70,14 @@ def session_fields(session: Session) -> Fields:
         "message_count": session.message_count,
         "leaf_id": session.leaf_id,
         "forked_from": session.forked_from,
+        "title_by": session.title_by,
+        "pinned": session.pinned,
+        "unread": session.unread,
+        "archived_at": session.archived_at and written(session.archived_at),
+        "deleted_at": session.deleted_at and written(session.deleted_at),
+        "folder_id": session.folder_id,
+        "tags": session.tags,
+        "source": session.source,
         **_manner(session),
         "temporary": is_temporary(session.id),
     }
@@ -130,7 +139,9 @@ class FaultOut(BaseModel):
 
 class SessionOut(BaseModel):
     """A session of the list. `leaf_id` is the last message of its active branch; `forked_from`
-    the message of another session that it was forked from."""
+    the message of another session that it was forked from; `title_by` is `words` (of the
+    question), `model` or `person`; `unread`: an answer in it has ended while nobody followed;
+    `source` is where it was imported from."""
 
     id: int
     title: str
@@ -139,8 +150,16 @@ class SessionOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     message_count: int
-    leaf_id: int | None = None
-    forked_from: int | None = None
+    leaf_id: int | None
+    forked_from: int | None
+    title_by: TitleBy
+    pinned: bool
+    unread: bool
+    archived_at: Moment | None
+    deleted_at: Moment | None
+    folder_id: int | None
+    tags: list[str]
+    source: str | None
     system_prompt: str | None = None
     options: Fields = {}
     preset: PresetRefOut | None = None

@@ -149,11 +149,3 @@ class SessionIn(MannersIn):
     title: Title = "New chat"
     provider: Name | None = None
     model: Name | None = None
-
-
-class SessionPatch(MannersIn):
-    """What to change of a session; null means: leave it, or clear what it says of its answers."""
-
-    title: Title | None = None
-    provider: Name | None = None
-    model: Name | None = None

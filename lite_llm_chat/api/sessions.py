@@ -1,4 +1,4 @@
-"""Sessions: list, read, make, change, cut, delete."""
+"""Sessions: list, read, make, change, name, cut, delete, restore; one or many."""
 
 from __future__ import annotations
 
@@ -6,39 +6,50 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from ..asking.manners import changed, home_of
 from ..domain import Message, Session
-from ..store import branches, messages, presets, sessions
+from ..history import places
+from ..store import branches, listing, messages, presets, sessions
 from ..store.database import Connection
 from ..store.sessions import Titled
-from .deps import LARGEST_ID, MessageId, Parts, PartsDep, SessionId, json_only
+from .deps import MessageId, Parts, PartsDep, SessionId, json_only
 from .errors import responses
+from .listed import ListIn
 from .messages import SessionDetail, message_fields
+from .placed import BulkIn, BulkOut, SessionPatch
 from .presets import preset_of
 from .replies import Fields, SessionOut, encoded, session_fields
-from .requests import SessionIn, SessionPatch
+from .requests import SessionIn
 
 router = APIRouter(tags=["sessions"], dependencies=[Depends(json_only)])
 
 
+class _One(StringConvertor):
+    """The place of one session in a path: anything but the word for many. So `PATCH` of that is
+    405, as of every address that does not take it."""
+
+    regex = "(?!bulk$)[^/]+"
+
+
+register_url_convertor("one", _One())
+
+
 @router.get("/sessions", response_model=list[SessionOut], responses=responses(422, 503))
-async def list_sessions(
-    parts: PartsDep,
-    skip: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Response:
-    """All chat sessions, most recently updated first."""
+async def list_sessions(parts: PartsDep, chosen: Annotated[ListIn, Query()]) -> Response:
+    """Chat sessions, most recently updated first; those in the trash, most recently deleted."""
+    wanted = chosen.wanted()
 
     def work(conn: Connection) -> bytes:
-        return encoded([session_fields(session) for session in sessions.page(conn, skip, limit)])
+        return encoded([session_fields(session) for session in listing.page(conn, wanted)])
 
     return as_json(await parts.database.read(work))
 
 
 @router.get(
-    "/sessions/{session_id}", response_model=SessionDetail, responses=responses(404, 422, 503)
+    "/sessions/{session_id:one}", response_model=SessionDetail, responses=responses(404, 422, 503)
 )
 async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     """A session with the messages of its active branch, oldest first. An answer in the making
@@ -83,20 +94,24 @@ async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
     return SessionOut.of(await parts.database.write(work))
 
 
-@router.patch("/sessions/{session_id}", responses=responses(404, 413, 415, 422, 503))
+@router.patch("/sessions/{session_id:one}", responses=responses(404, 413, 415, 422, 503))
 async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
-    """Change a session's title, who answers in it, or how."""
+    """Change what a session says of itself (title, who answers in it, how), which moves it to the
+    top of the list, or where it is put, which does not."""
     preset, at = await preset_of(parts, wanted), parts.now()
 
     def work(conn: Connection) -> Session:
         session = sessions.get(conn, session_id)
-        values = {} if wanted.title is None else {"title": wanted.title}
+        values: dict[str, str] = {}
+        if wanted.title is not None:
+            values |= {"title": wanted.title, "title_by": "person"}
         if preset or wanted.provider is not None or wanted.model is not None:
             home = home_of(preset, (session.provider, session.model), parts.chat.choose)
             choice = parts.chat.choose(wanted.provider, wanted.model, home)
             values |= {"provider": choice.provider, "model": choice.model}
+        places.put(conn, session, wanted.placing(at))
         if (manners := wanted.manners()).said:
             presets.settle(conn, changed(session, preset, manners))
         if values or manners.said:
@@ -106,16 +121,53 @@ async def update_session(
     return SessionOut.of(await parts.database.write(work))
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
-async def delete_session(parts: PartsDep, session_id: SessionId) -> None:
-    """Delete a session and its messages; an answer in the making is stopped first."""
-    await parts.chat.delete_session(session_id)
+@router.post("/sessions/{session_id}/title", responses=responses(404, 409, 413, 415, 422, 502, 503))
+async def name_session(parts: PartsDep, session_id: SessionId) -> SessionOut:
+    """Let a model give the session a new title, whoever made the old one."""
+    return SessionOut.of(await parts.titles.anew(session_id))
+
+
+@router.post("/sessions/bulk", responses=responses(404, 409, 413, 415, 422, 503))
+async def change_sessions(parts: PartsDep, wanted: BulkIn) -> BulkOut:
+    """Do one thing to many sessions."""
+    ids, change = wanted.sessions(), wanted.change(parts.now())
+    if change is not None:
+        outcome = await places.change_all(parts.database, ids, change)
+    elif wanted.action == "restore":
+        outcome = await parts.trash.restore_many(ids)
+    else:
+        permanent = wanted.action == "delete"
+        outcome = await parts.trash.delete_many(ids, permanent=permanent)
+    return BulkOut(changed=outcome.changed, missing=list(outcome.missing))
+
+
+@router.delete("/sessions/{session_id:one}", status_code=204, responses=responses(404, 422, 503))
+async def delete_session(
+    parts: PartsDep,
+    session_id: SessionId,
+    permanent: Annotated[bool, Query(description="For good, also from the trash")] = False,
+) -> None:
+    """Put a session into the trash, or delete it for good; an answer in the making is stopped
+    first."""
+    await parts.trash.delete(session_id, permanent=permanent)
 
 
 @router.delete("/sessions", status_code=204, responses=responses(503))
 async def delete_sessions(parts: PartsDep) -> None:
-    """Delete every session."""
-    await parts.chat.delete_all_sessions()
+    """Put every session into the trash."""
+    await parts.trash.delete_all()
+
+
+@router.post("/sessions/{session_id}/restore", responses=responses(404, 413, 415, 422, 503))
+async def restore_session(parts: PartsDep, session_id: SessionId) -> SessionOut:
+    """Take a session out of the trash, as it was."""
+    return SessionOut.of(await parts.trash.restore(session_id))
+
+
+@router.delete("/trash", status_code=204, responses=responses(503))
+async def empty_trash(parts: PartsDep) -> None:
+    """Delete for good what is in the trash."""
+    await parts.trash.empty()
 
 
 @router.delete(

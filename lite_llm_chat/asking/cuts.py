@@ -1,7 +1,7 @@
-"""The transactions that cut or delete a conversation, once nobody answers in it.
+"""The transaction that cuts a conversation, once nobody answers in it.
 
-Each changes nothing and names the live generation in its way, if there is one; else it does its
-work and gives None.
+It changes nothing and names the live generation in its way, if there is one; else it does its work
+and gives None.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..errors import Conflict
-from ..store import branches, generations, messages, sessions, usage
+from ..store import branches, generations, messages, sessions
 from ..store.database import Connection
 
 
@@ -27,22 +27,3 @@ def truncate(conn: Connection, session_id: int, message_id: int, at: datetime) -
     if live is None:
         sessions.move_leaf(conn, session_id, message.parent_id, at)
     return None if live is None else live.id
-
-
-def delete_session(conn: Connection, session_id: int) -> str | None:
-    """The session and all its rows; what it took is still counted. Raises NotFound."""
-    sessions.get(conn, session_id)
-    live = generations.live_in(conn, session_id)
-    if live is None:
-        usage.keep_of_session(conn, session_id)
-        sessions.remove(conn, session_id)
-    return None if live is None else live.id
-
-
-def delete_all(conn: Connection) -> str | None:
-    """Every session."""
-    live = generations.all_live(conn)
-    if not live:
-        usage.keep_of_all(conn)
-        sessions.remove_all(conn)
-    return live[0].id if live else None

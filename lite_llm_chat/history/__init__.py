@@ -1,4 +1,8 @@
-"""Rules about what is kept: which branch is shown, what is copied.
+"""Rules about what is kept: which branch is shown; how sessions are named, put and copied; when
+they go.
 
-api ─▶ history ─▶ store
+leaves · copies   another branch, another session of the same words
+titles · naming   a model is asked for a name, beside the answer
+places            folders, tags, many sessions at once
+trash · keeping   what is deleted waits, then goes in small steps; what is old goes by itself
 """

@@ -100,7 +100,7 @@ def remove(conn: Connection, file_id: str, owner: str = LOCAL) -> None:
     used = select(message_files.c.message_id).where(message_files.c.file_id == file_id).limit(1)
     if conn.execute(used).first() is not None:
         raise Conflict(
-            "a message refers to this file: delete the session of that message first",
+            "a message refers to this file: delete the session of that message for good first",
             code="file_in_use",
         )
     conn.execute(delete(files).where(_owned(owner, file_id)))

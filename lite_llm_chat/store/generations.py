@@ -45,7 +45,10 @@ _GENERATIONS = (
     " last_seq, first_piece_at, ended_at, ended, cancel_requested, logged, waiting,"
     " slot FROM generations"
 )
-_ONE = f"{_GENERATIONS} WHERE id = ?"
+_ONE = (
+    f"{_GENERATIONS} AS g WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chat_sessions AS s"
+    " WHERE s.id = g.session_id AND s.deleted_at IS NOT NULL)"
+)
 _LIVE_IN = f"{_GENERATIONS} WHERE session_id = ? AND {_LIVE} ORDER BY slot"
 # A question's answers were appended one behind the other: only theirs is so far from the first.
 _BESIDE = (
@@ -80,12 +83,14 @@ _LAST = "SELECT coalesce(max(seq), 0) FROM events WHERE generation_id = ?"
 
 
 class Ending(NamedTuple):
-    """All that the end of a generation writes besides its last event."""
+    """All that the end of a generation writes besides its last event. `followed`: somebody has
+    read it as it came."""
 
     generation_id: str
     seq: int
     ended: Ended
     at: datetime
+    followed: bool = False
 
 
 def _generation(row: Any) -> Generation:
@@ -202,8 +207,9 @@ def stand(
 
 def end(conn: Connection, ending: Ending) -> None:
     """Leave `queued` or `running`, once: the last event, the message's whole text, the tokens, the
-    session's `updated_at`, who answered if that was somebody else, what the answer's making brought
-    in warnings. A generation that is gone (its session was deleted) is passed over."""
+    session's `updated_at` and whether it is unread, who answered if that was somebody else, what
+    the answer's making brought in warnings. A generation that is gone (its session was deleted) is
+    passed over."""
     ended = ending.ended
     values = ended.status, ended_to_text(ended), moment_to_text(ending.at), ending.seq
     left = first(conn, _END, (*values, *_counts(ended.usage), ending.generation_id))
@@ -217,7 +223,8 @@ def end(conn: Connection, ending: Ending) -> None:
         _reroute(conn, ending.generation_id, answer.rerouted)
     if ended.warnings:
         _warn(conn, ending.generation_id, ended.warnings)
-    session_rows.touch(conn, session_id, ending.at)
+    unread = not ending.followed and ended.status != "cancelled"  # who stopped it knows it
+    session_rows.answered(conn, session_id, ending.at, unread=unread)
 
 
 def _counts(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None, bool]:

@@ -8,6 +8,7 @@ No function here changes what a message says, but `finish`, once, when its gener
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,13 +37,17 @@ _MESSAGES = (
     " m.origin"
     " FROM chat_messages AS m LEFT JOIN generations AS g ON g.id = m.generation_id"
 )
-_ONE = f"{_MESSAGES} WHERE m.id = ?"
+_ONE = (
+    f"{_MESSAGES} WHERE m.id = ? AND NOT EXISTS (SELECT 1 FROM chat_sessions AS s"
+    " WHERE s.id = m.session_id AND s.deleted_at IS NOT NULL)"
+)
 _BRANCH = (
     "WITH RECURSIVE path (id) AS (SELECT ? UNION ALL SELECT child.parent_id"
     " FROM path JOIN chat_messages AS child ON child.id = path.id"
     " WHERE child.parent_id IS NOT NULL LIMIT ?)"
     f" {_MESSAGES} WHERE m.id IN (SELECT id FROM path)"
 )
+_SOME = f"{_MESSAGES} WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY m.id"
 _DEPTH = itemgetter(3)  # of a row: to sort here is cheaper than to have SQLite copy the texts
 _SO_FAR = "SELECT kind, data FROM events WHERE generation_id = ? AND kind <> 'started' ORDER BY seq"
 _APPEND = (
@@ -115,7 +120,7 @@ def _so_far(conn: Connection, generation_id: str) -> Answer:
 
 
 def get(conn: Connection, message_id: int) -> Message:
-    """The message. Raises NotFound `message_not_found`."""
+    """The message. Raises NotFound `message_not_found`, also of a session in the trash."""
     row = first(conn, _ONE, (message_id,))
     if row is None:
         raise NotFound(f"there is no message {message_id}", code="message_not_found")
@@ -130,6 +135,11 @@ def branch(conn: Connection, leaf_id: int | None, most: int = -1) -> Sequence[Me
     rows = run(conn, _BRANCH, (leaf_id, most))
     rows.sort(key=_DEPTH)
     return [_message(conn, row) for row in rows]
+
+
+def some(conn: Connection, ids: Sequence[int]) -> Sequence[Message]:
+    """Those of some messages that are there, by their ids."""
+    return [_message(conn, row) for row in run(conn, _SOME, (json.dumps(ids),))]
 
 
 class Place(NamedTuple):

@@ -1,25 +1,29 @@
-"""Sessions: titled conversations, newest first.
+"""Sessions: titled conversations.
+
+    create ─▶ row ─▶ get ─▶ Session        one in the trash is found by `lying` alone
+               ├── change      what it says of itself: it moves to the top of the list
+               └── put         where it is put: it stays where it is in the list
 
 A session's `message_count` is the depth of its leaf: the length of its active branch, known
-without walking it.
+without walking it. Lists of them are in listing.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, update
 
 from ..domain import Session, TitleBy
 from ..errors import NotFound
 from ..stamps import generation_id
-from .bare import first, run
+from .bare import driver, first, run
 from .codec import moment_to_text, text_to_moment, text_to_options
 from .tables import sessions
 
-_SESSIONS = (
+SESSIONS = (
     "SELECT s.id, s.title, s.provider, s.model, s.created_at, s.updated_at, s.leaf_id,"
     " coalesce(leaf.depth, 0), s.uid, s.title_by, s.pinned, s.unread, s.archived_at, s.deleted_at,"
     " s.folder_id, s.system_prompt, s.options, s.preset_id, s.preset_version, s.forked_from,"
@@ -27,17 +31,22 @@ _SESSIONS = (
     " (SELECT group_concat(tag, char(10)) FROM session_tags WHERE session_id = s.id)"
     " FROM chat_sessions AS s LEFT JOIN chat_messages AS leaf ON leaf.id = s.leaf_id"
 )
-_ONE = f"{_SESSIONS} WHERE s.id = ?"
-_PAGE = f"{_SESSIONS} ORDER BY s.updated_at DESC, s.id DESC LIMIT ? OFFSET ?"
+_ONE = f"{SESSIONS} WHERE s.id = ?"
 _CREATE = (
     "INSERT INTO chat_sessions (title, provider, model, created_at, updated_at, uid, title_by)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
-_MOVE_LEAF = "UPDATE chat_sessions SET leaf_id = ?, updated_at = ? WHERE id = ?"
+_MOVE_LEAF = "UPDATE chat_sessions SET leaf_id = ?, updated_at = ?, unread = 0 WHERE id = ?"
+_ANSWERED = "UPDATE chat_sessions SET updated_at = ?, unread = unread OR ? WHERE id = ?"
 _TOUCH = "UPDATE chat_sessions SET updated_at = ? WHERE id = ?"
+_RENAME = (
+    "UPDATE chat_sessions SET title = ?, title_by = 'model'"
+    " WHERE id = ? AND title = ? AND title_by = ? AND deleted_at IS NULL"
+)
 
 
-def _session(row: Any) -> Session:
+def session_of(row: Any) -> Session:
+    """A row of SESSIONS."""
     id_, title, provider, model, created, updated, leaf_id, count, *more = row
     uid, title_by, pinned, unread, archived, deleted, folder_id, prompt, options, *rest = more
     preset_id, preset_version, forked_from, source, source_id, tags = rest
@@ -84,43 +93,57 @@ def create(conn: Connection, title: Titled, home: tuple[str, str], at: datetime)
 
 
 def get(conn: Connection, session_id: int) -> Session:
-    """The session. Raises NotFound `session_not_found`."""
+    """The session. Raises NotFound `session_not_found`, also of one in the trash."""
+    session = lying(conn, session_id)
+    if session is None or session.deleted_at is not None:
+        raise missing(session_id)
+    return session
+
+
+def lying(conn: Connection, session_id: int) -> Session | None:
+    """The session, wherever it lies: also in the trash."""
     row = first(conn, _ONE, (session_id,))
-    if row is None:
-        raise NotFound(
-            f"there is no session {session_id}: GET /sessions lists those that exist",
-            code="session_not_found",
-        )
-    return _session(row)
+    return None if row is None else session_of(row)
 
 
-def page(conn: Connection, skip: int, limit: int) -> Sequence[Session]:
-    """At most `limit` sessions after the first `skip`, most recently updated first."""
-    return [_session(row) for row in run(conn, _PAGE, (limit, skip))]
-
-
-def change(conn: Connection, session_id: int, at: datetime, values: dict[str, str]) -> None:
-    """Set any of `title`, `provider` and `model`, and touch `updated_at`."""
-    conn.execute(
-        update(sessions).where(sessions.c.id == session_id).values(**values, updated_at=at)
+def missing(session_id: int) -> NotFound:
+    """The error of a session that is not there."""
+    return NotFound(
+        f"there is no session {session_id}: GET /sessions lists those that exist",
+        code="session_not_found",
     )
 
 
+def change(conn: Connection, session_id: int, at: datetime, values: Mapping[str, Any]) -> None:
+    """Set columns that say what a session is, such as `title`, `provider` and `model`: it moves
+    to the top of the list."""
+    put(conn, session_id, {**values, "updated_at": at})
+
+
+def put(conn: Connection, session_id: int, values: Mapping[str, Any]) -> None:
+    """Set columns that say where a session is put, such as `pinned` and `folder_id`: it stays
+    where it is in the list."""
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
+
+
+def rename(conn: Connection, seen: Session, title: str) -> bool:
+    """Give it a model's title, unless it has another one by now than was `seen`, or was deleted;
+    whether it was given."""
+    values = title, seen.id, seen.title, seen.title_by
+    return driver(conn).execute(_RENAME, values).rowcount > 0
+
+
 def move_leaf(conn: Connection, session_id: int, leaf_id: int | None, at: datetime) -> None:
-    """Make another message the end of the active branch (None: the branch is empty)."""
+    """Make another message the end of the active branch (None: the branch is empty). Who does
+    that has read what was there."""
     run(conn, _MOVE_LEAF, (leaf_id, moment_to_text(at), session_id))
+
+
+def answered(conn: Connection, session_id: int, at: datetime, *, unread: bool) -> None:
+    """An answer has ended: move to the top of the list. `unread` if nobody has followed it."""
+    run(conn, _ANSWERED, (moment_to_text(at), unread, session_id))
 
 
 def touch(conn: Connection, session_id: int, at: datetime) -> None:
     """Move a session to the top of the list."""
     run(conn, _TOUCH, (moment_to_text(at), session_id))
-
-
-def remove(conn: Connection, session_id: int) -> None:
-    """The session with its messages, generations and logs."""
-    conn.execute(delete(sessions).where(sessions.c.id == session_id))
-
-
-def remove_all(conn: Connection) -> None:
-    """Every session."""
-    conn.execute(delete(sessions))

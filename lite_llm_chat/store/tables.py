@@ -68,8 +68,10 @@ def _where_set(name: str, column: str) -> Index:
     return Index(name, column, sqlite_where=text(f"{column} IS NOT NULL"))
 
 
-# A message's parent has no ON DELETE CASCADE on purpose: messages go only with their session, all
-# at once, and a cascade along a branch would recurse once a message (SQLite stops at 1,000).
+# A message's parent has no ON DELETE CASCADE on purpose: messages go only with their session, and a
+# cascade along a branch would recurse once a message (SQLite stops at 1,000). The newest go first:
+# a parent is always older. `sessions_by_leaf` is for that too: whoever deletes a message looks for
+# the sessions that end in it.
 
 sessions = Table(
     "chat_sessions",
@@ -97,6 +99,7 @@ sessions = Table(
     Column("source_id", String(255)),
     Index("sessions_by_update", "updated_at", "id"),
     Index("sessions_by_uid", "uid", unique=True),
+    _where_set("sessions_by_leaf", "leaf_id"),
     _where_set("sessions_by_folder", "folder_id"),
     _where_set("sessions_by_preset", "preset_id"),
     _where_set("sessions_by_fork", "forked_from"),

@@ -138,11 +138,7 @@ _KEEP = (
 )
 
 
-def keep_of_session(conn: Connection, session_id: int) -> None:
-    """Before a session is deleted: what its answers took stays, without what they said."""
-    run(conn, f"{_KEEP} AND session_id = ?", (session_id,))
-
-
-def keep_of_all(conn: Connection) -> None:
-    """As `keep_of_session`, of every session."""
-    run(conn, _KEEP, ())
+def keep_of(conn: Connection, session_id: int, message_id: int) -> None:
+    """Before the messages of a session from one on are removed: what its answers took stays,
+    without what they said."""
+    run(conn, f"{_KEEP} AND session_id = ? AND message_id >= ?", (session_id, message_id))

@@ -288,6 +288,8 @@ async def test_a_file_stays_while_a_message_refers_to_it(product: Product) -> No
     path = f"/api/v1/files/{file_id}"
     assert (await send(product, "DELETE", path)).verdict == (409, "file_in_use")
     await product.call("DELETE", f"/sessions/{reply.json['session_id']}")
+    assert (await send(product, "DELETE", path)).verdict == (409, "file_in_use"), "in the trash"
+    await product.call("DELETE", "/trash")
     assert (await send(product, "DELETE", path)).status == 204
 
 

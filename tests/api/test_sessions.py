@@ -16,8 +16,12 @@ from tests.conftest import Product, question
 from .follow import hold, messages, order_of, spoken
 from .truth import post_bytes, send
 
-KEYS = ["id", "title", "provider", "model", "created_at", "updated_at", "message_count"]
-KEYS += ["leaf_id", "forked_from", "system_prompt", "options", "preset", "temporary"]
+KEYS = [
+    *("id", "title", "provider", "model", "created_at", "updated_at", "message_count"),
+    *("leaf_id", "forked_from"),
+    *("title_by", "pinned", "unread", "archived_at", "deleted_at", "folder_id", "tags", "source"),
+    *("system_prompt", "options", "preset", "temporary"),
+]
 
 
 async def make(product: Product, **fields: object) -> int:
@@ -252,7 +256,7 @@ async def test_the_history_is_in_the_database_file_and_there_after_a_restart(
 @pytest.mark.readme("schema-message-session-key")
 async def test_there_is_no_message_without_its_session(product: Product) -> None:
     await (await product.ask("say: hi")).rest()
-    await send(product, "DELETE", "/api/v1/sessions/1")
+    await send(product, "DELETE", "/api/v1/sessions/1?permanent=true")
     count = select(func.count()).select_from(message_rows)
     assert await product.parts.database.read(lambda conn: conn.execute(count).scalar_one()) == 0
     stray = insert(message_rows).values(

@@ -116,7 +116,7 @@ async def test_a_session_that_is_deleted_meanwhile_leaves_no_summary(
     upstream.play(Answer(), times=asked)
     gate = hold(upstream, "It was about a harbour.")
     session, *_ = await until_left_out(small)
-    assert (await small.call("DELETE", f"/sessions/{session}"))[0] == 204
+    assert (await small.call("DELETE", f"/sessions/{session}?permanent=true"))[0] == 204
     gate.open()
     await summary_made(small)
     query = f"SELECT * FROM summaries WHERE session_id = {session}"

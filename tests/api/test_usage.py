@@ -171,6 +171,8 @@ async def test_what_a_deleted_session_took_is_still_counted(
     gone = "" if everything else f"/{first['session_id']}"
     assert (await product.call("DELETE", f"/sessions{gone}"))[0] == 204
     assert await usage(product, "group_by=model") == before
+    assert (await product.call("DELETE", "/trash"))[0] == 204
+    assert await usage(product, "group_by=model") == before
     rows = (await usage(product, "group_by=session"))["rows"]
     kept = {row["key"]: row["requests"] for row in rows}
     assert kept == ({"0": 2} if everything else {"0": 1, str(first["session_id"] + 1): 1})

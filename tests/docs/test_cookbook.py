@@ -21,6 +21,8 @@ def test_every_program_has_a_test_and_a_row(cookbook: Path) -> None:
     programs = {path.name for path in cookbook.iterdir() if path.suffix in (".py", ".sh")}
     assert programs == {
         *("stream.py", "stream.sh", "ask_later.py", "ask_about_a_file.py", "stop.py"),
+        "tidy_up.py",
+        "several_models.py",
         "preset.py",
     }
     text = (cookbook / "README.md").read_text("utf-8")
@@ -93,6 +95,41 @@ async def test_a_stopped_answer_keeps_its_words(
     assert (ran.code, status) == (0, "cancelled")
     assert text
     assert STORY.startswith(text)
+
+
+async def test_what_is_old_is_archived_but_not_what_is_pinned_or_tagged(
+    product: Product, cookbook: Path
+) -> None:
+    for number in range(1, 6):
+        await product.call("POST", "/sessions", {"title": f"{number}"})
+    await product.call("PATCH", "/sessions/2", {"pinned": True})
+    await product.call("PATCH", "/sessions/3", {"tags": ["work"]})
+    program = cookbook / "tidy_up.py"
+    ran = await python(program, "1", product.url)
+    assert (ran.code, ran.out) == (0, "0 archived\n")
+    ran = await python(program, "0", product.url)
+    assert (ran.code, ran.out) == (0, "3 archived\n")
+    _, left = await product.call("GET", "/sessions")
+    assert [one["id"] for one in left] == [3, 2]
+
+
+async def test_several_models_are_asked_and_one_is_gone_on_with(
+    product: Product, upstream: DeepSeekStandIn, cookbook: Path
+) -> None:
+    program, names = cookbook / "several_models.py", "deepseek/deepseek-chat,deepseek-flash"
+    ran = await python(program, "say: A shade of blue", names, product.url)
+    assert (ran.code, ran.err) == (0, "")
+    *answers, last = ran.out.splitlines()
+    assert sorted(answers) == [
+        "deepseek-flash: A shade of blue [completed]",
+        "deepseek/deepseek-chat: A shade of blue [completed]",
+    ]
+    assert last == "going on with deepseek/deepseek-chat"
+    _, session = await product.call("GET", "/sessions/1")
+    assert session["messages"][1]["siblings"] == [2, 3]
+    refused = await python(program, "x", "nobody/x,deepseek-chat", product.url)
+    assert (refused.code, refused.out) == (1, "")
+    assert "422: there is no provider 'nobody'" in refused.err
 
 
 async def test_a_preset_changes_for_the_next_conversations_only(

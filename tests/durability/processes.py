@@ -65,6 +65,7 @@ def environment(folder: Path, upstream_url: str, **settings: object) -> dict[str
         "database_url": f"sqlite:///{folder}/chat.db",
         "upload_dir": f"{folder}/uploads",
         "local_model": "off",
+        "titles": "off",
         **settings,
     }
     return outside | {name.upper(): str(value) for name, value in given.items()}

@@ -12,10 +12,11 @@ import pytest
 
 from lite_llm_chat.domain import Ended, Event, Text
 from lite_llm_chat.errors import Conflict, LiteError, NotFound, RuleBroken, StorageUnavailable
-from lite_llm_chat.store import generations, messages, sessions
+from lite_llm_chat.store import generations, listing, messages, sessions
 from lite_llm_chat.store.bare import driver
 from lite_llm_chat.store.codec import moment_to_text
 from lite_llm_chat.store.database import READERS, Connection, Database
+from lite_llm_chat.store.listing import Wanted
 from lite_llm_chat.store.location import Location
 from lite_llm_chat.store.sessions import Titled
 
@@ -76,7 +77,7 @@ def title(name: str, runs: list[str] | None = None) -> Callable[[Connection], in
 
 
 async def titles(database: Database) -> list[str]:
-    found = await database.read(lambda conn: sessions.page(conn, 0, 1000))
+    found = await database.read(lambda conn: listing.page(conn, Wanted(limit=1000)))
     return sorted(one.title for one in found)
 
 
@@ -168,7 +169,7 @@ async def test_a_closed_database_refuses_instead_of_waiting_for_ever(tmp_path: P
         with pytest.raises(StorageUnavailable):
             await database.write(title("late"))
         with pytest.raises(StorageUnavailable):
-            await database.read(lambda conn: sessions.page(conn, 0, 1))
+            await database.read(lambda conn: listing.page(conn, Wanted()))
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
@@ -184,10 +185,10 @@ async def test_a_reader_sees_one_moment(database: Database) -> None:
     between, committed = threading.Event(), threading.Event()
 
     def twice(conn: Connection) -> tuple[int, int]:
-        first = len(sessions.page(conn, 0, 10))
+        first = len(listing.page(conn, Wanted()))
         between.set()
         assert committed.wait(10)
-        return first, len(sessions.page(conn, 0, 10))
+        return first, len(listing.page(conn, Wanted()))
 
     reading = asyncio.create_task(database.read(twice))
     assert await asyncio.to_thread(between.wait, 10)
@@ -379,7 +380,7 @@ async def test_rows_that_contradict_each_other_are_refused(
 
 async def test_a_session_takes_all_its_rows_with_it(database: Database) -> None:
     await database.write(lambda conn: opening(conn, "one"))
-    await database.write(lambda conn: sessions.remove(conn, 1))
+    await database.write(lambda conn: conn.exec_driver_sql("DELETE FROM chat_sessions"))
     tables = ("chat_sessions", "chat_messages", "generations", "events")
 
     def counts(conn: Connection) -> list[object]:

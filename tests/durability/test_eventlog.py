@@ -12,7 +12,7 @@ import pytest
 from lite_llm_chat import eventlog, livelog
 from lite_llm_chat.domain import Body, Ended, Event, Fault, Reasoning, Started, Text
 from lite_llm_chat.eventlog import EventLog
-from lite_llm_chat.store import generations, sessions
+from lite_llm_chat.store import generations, trash
 from lite_llm_chat.store.location import Location
 
 from . import oracle
@@ -335,7 +335,7 @@ async def test_a_log_whose_rows_are_gone_is_given_up_alone(disk: Disk, log: Even
     await begin(disk, log, "b")
     reader, other = Reader(log), Reader(log, "b", after=1)
     assert await reader.next() == [gone]
-    await disk.write(lambda conn: sessions.remove(conn, gone.session_id))
+    await disk.write(lambda conn: trash.condemn(conn, [gone.session_id]) and trash.step(conn))
     disk.gate.clear()
     log.append("a", Text("lost"))
     log.append("b", Text("kept"))

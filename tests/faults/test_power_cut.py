@@ -131,6 +131,7 @@ def _settings(folder: Path) -> Settings:
         database_url=f"sqlite:///{folder}/chat.db",
         upload_dir=f"{folder}/uploads",
         local_model="off",
+        titles="off",
         log_level="error",
     )
 

@@ -46,6 +46,14 @@ class Facts:
         """The log of an answer."""
         return next(self.logs[g] for g, asked in self.asked.items() if asked.message == message)
 
+    def newest_below(self, message: int) -> int:
+        """The newest message of those that go on from one, or itself."""
+        found = {message}
+        for one in sorted(self.messages):
+            if self.messages[one].parent in found:
+                found.add(one)
+        return max(found)
+
     def path(self, leaf: int | None) -> list[int]:
         """The branch that ends there, oldest first."""
         found: list[int] = []

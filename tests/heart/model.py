@@ -75,11 +75,13 @@ class Book:
             return "replayed" if same else "idempotency_key_reused"
         if wish.kind == "cancel":
             return "ok" if wish.target in facts.logs else "generation_not_found"
-        if wish.kind in ("regenerate", "continue") and wish.target not in self.messages:
+        if wish.kind in ("regenerate", "continue", "edit") and wish.target not in self.messages:
             return "message_not_found"
         if wish.session is not None and wish.session not in self.leaves:
             return "session_not_found"
         live = facts.live_in(wish.session)
+        if wish.kind == "leaf":
+            return "generation_active" if live else "ok"
         if wish.kind == "delete":
             return "ok"
         if wish.kind == "truncate":
@@ -105,20 +107,27 @@ class Book:
         row = facts.messages[message]
         path = facts.path(message)
         found = [] if number == wish.number else [f"I15: {log} is another wish's"]
-        if wish.kind == "post":
-            question = facts.messages[row.parent or 0]
-            under = self.leaves.get(wish.session or 0)
-            if (question.role, question.content) != ("user", wish.text):
-                found.append(f"I1: {log} answers {question}, not {wish.text!r}")
-            if wish.alone and question.parent != under:
-                found.append(f"I1: {wish.text!r} stands under {question.parent}, not {under}")
-        elif row.parent != self.messages[int(wish.target or 0)].parent:
-            found.append(f"I1: {log} is no sibling of {wish.target}")
+        found += self._misplaced(wish, log, row, facts)
         self.messages |= {one: facts.messages[one] for one in path}
         self.leaves[row.session] = message if wish.alone else facts.leaves[row.session]
         self.answers[log] = Answer(wish, row.session, self._begins(wish, facts))
         if wish.key is not None:
             self.keys[wish.key] = (wish.text, log)
+        return found
+
+    def _misplaced(self, wish: Wish, log: str, row: Said, facts: Facts) -> list[str]:
+        """What is wrong with the place of an answer, and of the question that it is to."""
+        if wish.kind not in ("post", "edit"):
+            right = row.parent == self.messages[int(wish.target or 0)].parent
+            return [] if right else [f"I1: {log} is no sibling of {wish.target}"]
+        question, found = facts.messages[row.parent or 0], []
+        if (question.role, question.content) != ("user", wish.text):
+            found.append(f"I1: {log} answers {question}, not {wish.text!r}")
+        under = self.leaves.get(wish.session or 0)
+        if wish.kind == "edit":
+            under = self.messages[int(wish.target or 0)].parent
+        if (wish.alone or wish.kind == "edit") and question.parent != under:
+            found.append(f"I1: {wish.text!r} stands under {question.parent}, not {under}")
         return found
 
     def _begins(self, wish: Wish, facts: Facts) -> list[tuple[str, str]]:
@@ -129,7 +138,7 @@ class Book:
         return said if cut.content else []
 
     def cut(self, session: int, facts: Facts) -> None:
-        """A session was truncated or deleted: take over what is left."""
+        """A session was truncated or deleted, or shows another branch: take over what is left."""
         if session in facts.leaves:
             self.leaves[session] = facts.leaves[session]
             return

@@ -28,45 +28,24 @@ from hypothesis.stateful import (
 )
 
 from lite_llm_chat import eventlog, livelog
-from lite_llm_chat.chat import Ask, OnActive
+from lite_llm_chat.chat import Ask, Edit, OnActive
 from lite_llm_chat.chat import Wish as Asked
-from lite_llm_chat.domain import Finish, Options, Reasoning, Said, Text, Usage
-from lite_llm_chat.errors import Conflict, UpstreamError
+from lite_llm_chat.domain import Options, Reasoning, Said, Text
+from lite_llm_chat.errors import Conflict
+from lite_llm_chat.history import leaves
 from lite_llm_chat.store import generations
 from lite_llm_chat.store.idempotency import Once
 from tests.torture import record, replayable, scaled, seed
 
+from .choices import ENDS, ON_ACTIVE, PIECES, WHICH
 from .model import Wish
 from .witness import Witness
-from .world import Call, Cut, Mode, Order, World
+from .world import Call, Mode, Order, World
 
 RUNS = scaled(300, 5000)
 STEPS = 50
 CALM = 6  # steps between two blows, so that there is something to hit
 REPORT_EVERY = 50
-
-WHICH = st.integers(0, 40)
-ON_ACTIVE: st.SearchStrategy[OnActive] = st.sampled_from(["auto", "reject", "enqueue", "interrupt"])
-WORDS = st.sampled_from(["a", "bc ", "é🙂", "\u2028", "x" * 45, "y" * 130])
-PIECES = st.lists(st.builds(Text, WORDS) | st.builds(Reasoning, WORDS), min_size=1, max_size=3)
-
-
-def fault(code: str, *, retryable: bool, wish_s: float | None = None) -> Callable[[], Order]:
-    return lambda: UpstreamError(code, code=code, retryable=retryable, retry_after_s=wish_s)
-
-
-ENDS: st.SearchStrategy[Callable[[], Order]] = st.sampled_from(
-    [
-        lambda: Finish("stop", Usage(1, 0, 2, 0)),
-        lambda: Finish("length"),
-        Cut,
-        ZeroDivisionError,
-        fault("provider_overloaded", retryable=True),
-        fault("provider_rate_limited", retryable=True, wish_s=3.0),
-        fault("provider_rate_limited", retryable=True, wish_s=25.0),
-        fault("provider_auth", retryable=False),
-    ]
-)
 
 
 def tell(screen: pytest.CaptureFixture[str], line: str) -> None:
@@ -197,6 +176,27 @@ class History(RuleBasedStateMachine):
         work = self.world.chat.continue_(message, self._asked(wish), on_active)
         self.witness.wish(wish, work)
 
+    @precondition(lambda self: self.messages)
+    @rule(which=WHICH, on_active=ON_ACTIVE)
+    def edit(self, which: int, on_active: OnActive) -> None:
+        """Of the question that an answer is to."""
+        message, session = self.messages[which % len(self.messages)]
+        wish = self._new("edit", session, on_active)
+        answer = self.witness.book.messages.get(message)
+        wish.target = target = answer.parent if answer and answer.parent else message
+        edit = Edit(target, Said("user", wish.text), self._asked(wish))
+        self.witness.wish(wish, self.world.chat.edit(edit, on_active))
+
+    @precondition(lambda self: self.messages)
+    @rule(which=WHICH)
+    def show_another_branch(self, which: int) -> None:
+        message, session = self.messages[which % len(self.messages)]
+        wish = self._new("leaf", session, "enqueue")  # it stops nothing
+        wish.target = message
+        step = leaves.Step(message)
+        work = self.world.disk.write(lambda conn: leaves.move(conn, session, step))
+        self.witness.wish(wish, work)
+
     # ── stopping and cutting ──────────────────────────────────────────────────────────────
 
     @precondition(lambda self: self.logs)
@@ -219,7 +219,7 @@ class History(RuleBasedStateMachine):
     def delete(self, which: int) -> None:
         self.calm = 0
         wish = self._new("delete", self.sessions[which % len(self.sessions)])
-        self.witness.wish(wish, self.world.chat.delete_session(wish.session or 0))
+        self.witness.wish(wish, self.world.delete(wish.session or 0))
 
     # ── the vendor and the clock ──────────────────────────────────────────────────────────
 

@@ -18,7 +18,8 @@ from hypothesis.stateful import initialize, precondition, rule
 from lite_llm_chat.domain import Reasoning, Text
 from tests.torture import scaled
 
-from .test_any_history import ENDS, PIECES, History, Size, small_limits, tried
+from .choices import ENDS, PIECES
+from .test_any_history import History, Size, small_limits, tried
 from .world import Order
 
 SIZE = Size("G6", "histories in any schedule", scaled(500, 20_000), 20)

@@ -172,7 +172,7 @@ def test_a_reader_whose_log_is_deleted_before_it_reads_on_is_sent_home(
     assert [event.seq for event in world.run(read())] == [1]
     for number in range(4):
         answer.says(f"piece {number}")
-    world.run(world.chat.delete_session(answer.session_id))
+    world.run(world.delete(answer.session_id))
     assert world.run(read()) == []
     world.run(reader.aclose())
 

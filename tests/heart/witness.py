@@ -23,6 +23,7 @@ from .model import Book, Wish
 from .verdict import ANSWERS_S
 from .world import World
 
+CHANGES = ("truncate", "delete", "leaf")
 REFUSALS = frozenset(
     {
         "draining",
@@ -159,7 +160,7 @@ class Witness:
                 self.cancelled.add(result.id)
             if result.status in LIVE and self.undisturbed:
                 self.found.append(f"I9: {result.id} was to be cancelled and is {result.status}")
-        if error is None and wish.session is not None and wish.kind in ("truncate", "delete"):
+        if error is None and wish.session is not None and wish.kind in CHANGES:
             self._cut(wish, wish.session)
         self.tally[f"{wish.kind} {code}"] += 1
         if wish.forecast in (None, "waits"):
@@ -197,6 +198,10 @@ class Witness:
             under = self.book.messages[int(wish.target or 0)].parent
             if self.facts.leaves.get(session, -1) != under:
                 self.found.append(f"session {session} was cut to {self.facts.leaves.get(session)}")
+        if wish.kind == "leaf" and wish.alone:
+            newest = self.facts.newest_below(int(wish.target or 0))
+            if self.facts.leaves.get(session, -1) != newest:
+                self.found.append(f"session {session} ends in {self.facts.leaves.get(session)}")
         self.book.cut(session, self.facts)
 
     def _listens(self, number: int) -> bool:

@@ -30,6 +30,8 @@ from lite_llm_chat.drain import Drain
 from lite_llm_chat.engine import Engine
 from lite_llm_chat.errors import StorageUnavailable, UpstreamError
 from lite_llm_chat.eventlog import EventLog
+from lite_llm_chat.history.keeping import Keeping
+from lite_llm_chat.history.trash import Trash
 from lite_llm_chat.housekeeping import recover
 from lite_llm_chat.providers.base import Provider, Readiness
 from lite_llm_chat.store import database
@@ -309,7 +311,12 @@ class World:
         self.chat = Chat(
             self.disk, self.log, self.engine, (catalog, {provider.id: provider}), stamps
         )
+        self.trash = Trash(self.disk, self.chat.clear, Keeping(), self.now)
         self.loop.finish(self._begin())
+
+    async def delete(self, session_id: int) -> None:
+        """Delete a session for good."""
+        await self.trash.delete(session_id, permanent=True)
 
     async def _begin(self) -> None:
         self.log.start()

@@ -64,7 +64,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.files.pdf": _ours("files.sniff"),
     "lite_llm_chat.files.uploads": _ours("errors files.pdf files.sniff store"),
     "lite_llm_chat.files.materials": _ours("domain errors files.uploads"),
-    "lite_llm_chat.housekeeping": _ours("engine store"),
+    "lite_llm_chat.history.naming": _ours("domain"),
+    "lite_llm_chat.history.places": _ours("domain errors store"),
+    "lite_llm_chat.history.keeping": _ours("history.places store"),
+    "lite_llm_chat.history.trash": _ours("domain errors history.keeping history.places store"),
+    "lite_llm_chat.history.titles": _ours(
+        "domain errors answering.asides catalog history.naming providers.base store"
+    ),
+    "lite_llm_chat.housekeeping": _ours("engine errors history.keeping store"),
     "lite_llm_chat.asking.prompts": _ours("domain"),
     "lite_llm_chat.asking.transcript": _ours("domain errors"),
     "lite_llm_chat.asking.briefs": _ours(
@@ -85,12 +92,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.answering.summaries": _ours(
         "domain errors answering.asides asking.prompts providers.base store"
     ),
+    "lite_llm_chat.history.copies": _ours("domain errors history.keeping store"),
     "lite_llm_chat.history.leaves": _ours("domain errors asking.turns store"),
     "lite_llm_chat.provider_states": _ours("answering.rest catalog providers.base"),
     "lite_llm_chat.chat": _ours(
         "domain errors catalog engine eventlog provider_states providers.base store tail"
         " answering.run answering.summaries asking.again asking.briefs asking.cuts asking.forms"
-        " asking.turns"
+        " asking.turns history.titles"
     ),
     "lite_llm_chat.history": (),
     "lite_llm_chat.api": _ours(
@@ -99,12 +107,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
-        " eventlog providers.base store tools.base"
+        " eventlog history providers.base store tools.base"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain housekeeping temporary tools answering asking files"
+        " engine chat api drain history housekeeping temporary tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),

@@ -97,6 +97,7 @@ def _widen_sessions() -> None:
     op.execute("UPDATE chat_sessions SET uid = lower(hex(randomblob(16)))")
     op.create_index("sessions_by_uid", "chat_sessions", ["uid"], unique=True)
     partial = {
+        "sessions_by_leaf": ["leaf_id"],
         "sessions_by_folder": ["folder_id"],
         "sessions_by_preset": ["preset_id"],
         "sessions_by_fork": ["forked_from"],
