@@ -185,8 +185,7 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            temporary = _temporary(settings, database, (catalog, providers), toolbox)
-            temporary.draining = lambda: engine.draining
+            temporary = _temporary(settings, database, (catalog, providers), engine, toolbox)
             stack.push_async_callback(temporary.close)
             heart = chat, approvals, lists, titles, trash
             app.state.parts = _parts(settings, heart, (database, costs, uploads), temporary)
@@ -194,8 +193,6 @@ class _Lifespan:
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
-            stack.push_async_callback(temporary.settle)
-            _in_background(stack, temporary.watch(), "forget-temporary")
             logs = timedelta(hours=settings.event_retention_hours)
             tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
             _in_background(stack, tidying, "tidy")
@@ -361,12 +358,15 @@ def _temporary(
     settings: Settings,
     lasting: Database,
     who: tuple[Catalog, dict[str, Provider]],
+    engine: Engine,
     toolbox: Toolbox,
 ) -> Temporary:
     sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
     unused = timedelta(minutes=settings.temporary_minutes)
     bounds = Bounds(settings.max_temporary_chats, settings.max_temporary_bytes, unused)
-    return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
+    temporary = Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
+    temporary.draining = lambda: engine.draining
+    return temporary
 
 
 async def _load(local: Local) -> None:

@@ -88,6 +88,7 @@ class Temporary:
         self._heart: Heart | None = None
         self._parts = AsyncExitStack()
         self._counting: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self.draining: Callable[[], bool] = lambda: False
 
     async def heart(self) -> Heart:
@@ -99,6 +100,7 @@ class Temporary:
                         "the server is stopping: ask again in a moment", code="draining"
                     )
                 self._heart = await self._open()
+                self._watching = asyncio.create_task(self._watch(), name="forget-temporary")
             return self._heart
 
     def running(self) -> list[tuple[Engine, EventLog]]:
@@ -163,8 +165,7 @@ class Temporary:
         await heart.trash.delete_many(ids)
         return len(ids)
 
-    async def watch(self) -> None:
-        """Forget what is unused, again and again."""
+    async def _watch(self) -> None:
         while True:
             await asyncio.sleep(min(LOOK_S, self._bounds.unused.total_seconds()))
             try:
@@ -172,13 +173,14 @@ class Temporary:
             except LiteError as error:
                 log.warning("unused temporary chats are still there: %s", error.code)
 
-    async def settle(self) -> None:
-        """As `Chat.settle`."""
-        if self._heart is not None:
-            await self._heart.chat.settle()
-
     async def close(self) -> None:
         """Forget everything, once what the answers took is counted. After the drain."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._heart is not None:
+            await self._heart.chat.settle()
+            await self._heart.engine.drain(0)  # a question that was being accepted in the drain
         while self._counting:
             await asyncio.wait(self._counting)
         await self._parts.aclose()
