@@ -27,9 +27,7 @@ from fastapi_offline import FastAPIOffline
 
 from . import housekeeping, prices, stamps
 from .answering.approvals import Approvals
-from .answering.asides import Asides
 from .answering.attempts import Policy
-from .answering.summaries import Summaries
 from .api import approvals as approval_routes
 from .api import branches, errors, files, folders, generations, presets, sessions, status, usage
 from .api import catalog as catalog_routes
@@ -38,6 +36,7 @@ from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.slow import SlowReaders
 from .asking import fallbacks
+from .beside import beside, keeping_of
 from .catalog import Catalog
 from .chat import Chat, Stamps
 from .config import Settings, load_settings, read_variables
@@ -47,8 +46,7 @@ from .errors import Invalid, LiteError, StartupError
 from .eventlog import EventLog
 from .files.materials import Materials
 from .files.uploads import Uploads
-from .history.keeping import Keeping
-from .history.titles import Titles, title_rules
+from .history.titles import Titles
 from .history.trash import Trash
 from .model_lists import ModelLists
 from .observe import set_up_logging
@@ -168,33 +166,26 @@ class _Lifespan:
             engine.show(Materials(uploads).filled)
             stamp = Stamps(stamps.generation_id, stamps.now)
             chat = Chat(database, eventlog, engine, (catalog, providers), stamp)
-            asides = Asides(database, stamps.now)
-            if settings.summarize_dropped:
-                summaries = Summaries(database, asides, stamps.now)
-                stack.push_async_callback(summaries.close)
-                chat.sum_up(summaries)
-            rules = title_rules(settings.titles, settings.title_model, catalog)
-            titles = Titles(database, asides, (catalog, providers), rules, lambda: engine.draining)
-            stack.push_async_callback(titles.close)
-            chat.name(titles)
-            keeping = Keeping.of_days(settings.retention_days, settings.trash_days)
-            trash = Trash(database, chat.clear, keeping, stamps.now)
-            stack.push_async_callback(trash.close)
+            titles, trash = beside(settings, stack, database, chat, (catalog, providers))
             lifetime_s = settings.model_list_minutes * 60
             lists = ModelLists(catalog, providers, lifetime_s=lifetime_s)
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            temporary = _temporary(settings, database, (catalog, providers), engine, toolbox)
+            temporary = _temporary(settings, database, (catalog, providers), toolbox)
+            temporary.draining = lambda: engine.draining
             stack.push_async_callback(temporary.close)
-            heart = chat, approvals, lists, titles, trash
-            app.state.parts = _parts(settings, heart, (database, costs, uploads), temporary)
+            heart = chat, approvals, lists, titles, trash, temporary
+            app.state.parts = _parts(settings, heart, (database, costs, uploads))
             drain = Drain(engine, eventlog, settings.drain_seconds, temporary.running)
             stack.callback(drain.listen())  # undone after `finish`: a signal may cut its wait
             stack.push_async_callback(drain.finish)
             stack.push_async_callback(chat.settle)
+            stack.push_async_callback(temporary.settle)
+            _in_background(stack, temporary.watch(), "forget-temporary")
             logs = timedelta(hours=settings.event_retention_hours)
-            tidying = housekeeping.tidy_hourly(database, stamps.now, logs, keeping)
+            kept = keeping_of(settings)
+            tidying = housekeeping.tidy_hourly(database, stamps.now, logs, kept)
             _in_background(stack, tidying, "tidy")
             _in_background(stack, self._slow.run(), "slow-readers")
             if isinstance(local, Local) and _wants_local(settings):
@@ -328,11 +319,10 @@ def _catalog(settings: Settings, providers: dict[str, Provider]) -> Catalog:
 
 def _parts(
     settings: Settings,
-    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash],
+    heart: tuple[Chat, Approvals, ModelLists, Titles, Trash, Temporary],
     kept: tuple[Database, prices.Prices, Uploads],
-    temporary: Temporary,
 ) -> Parts:
-    chat, approvals, lists, titles, trash = heart
+    chat, approvals, lists, titles, trash, temporary = heart
     database, costs, uploads = kept
     return Parts(
         chat=chat,
@@ -358,15 +348,15 @@ def _temporary(
     settings: Settings,
     lasting: Database,
     who: tuple[Catalog, dict[str, Provider]],
-    engine: Engine,
     toolbox: Toolbox,
 ) -> Temporary:
     sources = Sources(*who, _policy(settings), toolbox, settings.flush_ms / 1000)
-    unused = timedelta(minutes=settings.temporary_minutes)
-    bounds = Bounds(settings.max_temporary_chats, settings.max_temporary_bytes, unused)
-    temporary = Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
-    temporary.draining = lambda: engine.draining
-    return temporary
+    bounds = Bounds(
+        settings.max_temporary_chats,
+        settings.max_temporary_bytes,
+        timedelta(minutes=settings.temporary_minutes),
+    )
+    return Temporary(lasting, sources, bounds, Stamps(stamps.generation_id, stamps.now))
 
 
 async def _load(local: Local) -> None:

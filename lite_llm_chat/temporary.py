@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,7 +28,7 @@ from .catalog import Catalog
 from .chat import Chat, Stamps
 from .domain import MARK, Ended
 from .engine import Engine
-from .errors import LiteError, Unavailable
+from .errors import LiteError, NotFound, Unavailable
 from .eventlog import EventLog
 from .history.keeping import Keeping
 from .history.trash import Trash
@@ -38,6 +38,7 @@ from .store.database import Connection, Database
 from .store.location import Location
 from .tools.base import Toolbox
 
+NO_TRASH = Keeping(in_trash=timedelta(0))
 LOOK_S = 30.0  # how often unused chats are looked for
 
 log = logging.getLogger("lite_llm_chat.temporary")
@@ -73,7 +74,7 @@ class Heart:
     engine: Engine
     chat: Chat
     approvals: Approvals
-    trash: Trash  # that keeps nothing: deleted means gone
+    trash: Trash
 
 
 class Temporary:
@@ -88,7 +89,6 @@ class Temporary:
         self._heart: Heart | None = None
         self._parts = AsyncExitStack()
         self._counting: set[asyncio.Task[None]] = set()
-        self._watching: asyncio.Task[None] | None = None
         self.draining: Callable[[], bool] = lambda: False
 
     async def heart(self) -> Heart:
@@ -100,7 +100,6 @@ class Temporary:
                         "the server is stopping: ask again in a moment", code="draining"
                     )
                 self._heart = await self._open()
-                self._watching = asyncio.create_task(self._watch(), name="forget-temporary")
             return self._heart
 
     def running(self) -> list[tuple[Engine, EventLog]]:
@@ -122,7 +121,7 @@ class Temporary:
         chat = Chat(database, eventlog, engine, (sources.catalog, sources.providers), marked)
         chat.vet = self._require_room
         approvals = Approvals(database, eventlog, engine, sources.providers)
-        trash = Trash(database, chat.clear, Keeping(in_trash=timedelta(0)), stamp.now)
+        trash = Trash(database, chat.clear, NO_TRASH, stamp.now)
         self._parts.push_async_callback(trash.close)
         return Heart(database, eventlog, engine, chat, approvals, trash)
 
@@ -162,10 +161,13 @@ class Temporary:
         if heart is None:
             return 0
         ids = await heart.database.read(lambda conn: unwritten.unused(conn, since))
-        await heart.trash.delete_many(ids)
+        for session_id in ids:
+            with suppress(NotFound):  # somebody has deleted it meanwhile
+                await heart.trash.delete(session_id)
         return len(ids)
 
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Forget what is unused, again and again."""
         while True:
             await asyncio.sleep(min(LOOK_S, self._bounds.unused.total_seconds()))
             try:
@@ -173,14 +175,13 @@ class Temporary:
             except LiteError as error:
                 log.warning("unused temporary chats are still there: %s", error.code)
 
-    async def close(self) -> None:
-        """Forget everything, once what the answers took is counted. After the drain."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+    async def settle(self) -> None:
+        """As `Chat.settle`."""
         if self._heart is not None:
             await self._heart.chat.settle()
-            await self._heart.engine.drain(0)  # a question that was being accepted in the drain
+
+    async def close(self) -> None:
+        """Forget everything, once what the answers took is counted. After the drain."""
         while self._counting:
             await asyncio.wait(self._counting)
         await self._parts.aclose()

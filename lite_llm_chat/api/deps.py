@@ -66,8 +66,8 @@ class Parts:
         return replace(
             self,
             chat=heart.chat,
-            approvals=heart.approvals,
             trash=heart.trash,
+            approvals=heart.approvals,
             database=heart.database,
         )
 

@@ -42,8 +42,8 @@ Action = Literal[
 
 
 class SessionPatch(MannersIn):
-    """What to change of a session; null means: leave it. `folder_id` null: into no folder; and
-    null clears what it says of its answers."""
+    """What to change of a session; null means: leave it, or clear what it says of its answers.
+    `folder_id` null: into no folder."""
 
     title: Title | None = None
     provider: Name | None = None

@@ -98,8 +98,9 @@ async def create_session(parts: PartsDep, wanted: SessionIn) -> SessionOut:
 async def update_session(
     parts: PartsDep, session_id: SessionId, wanted: SessionPatch
 ) -> SessionOut:
-    """Change what a session says of itself (title, who answers in it, how), which moves it to the
-    top of the list, or where it is put, which does not."""
+    """Change what a session says of itself and of its answers (title, provider, model, system
+    prompt, options, preset), which moves it to the top of the list, or where it is put, which
+    does not."""
     preset, at = await preset_of(parts, wanted), parts.now()
 
     def work(conn: Connection) -> Session:

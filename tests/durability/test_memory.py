@@ -64,7 +64,7 @@ async def test_deleting_gives_the_memory_back(database: Database) -> None:
     await database.write(lambda conn: [made(conn) for _ in range(2000)])
     full = await size()
     assert full > before + 2000 * 200
-    await database.write(lambda conn: conn.exec_driver_sql("DELETE FROM chat_sessions"))
+    await database.write(lambda conn: conn.exec_driver_sql("DELETE FROM chat_sessions").rowcount)
     assert await size() < before + (full - before) // 10
 
 

@@ -107,12 +107,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
-        " eventlog history providers.base store tools.base"
+        " eventlog history.keeping history.trash providers.base store tools.base"
+    ),
+    "lite_llm_chat.beside": _ours(
+        "stamps config answering.asides answering.summaries catalog chat history providers.base"
+        " store"
     ),
     "lite_llm_chat.drain": _ours("engine eventlog"),
     "lite_llm_chat.app": _ours(
         "domain errors stamps config observe prices providers store catalog model_lists eventlog"
-        " engine chat api drain history housekeeping temporary tools answering asking files"
+        " engine chat api beside drain history housekeeping temporary tools answering asking files"
     ),
     "lite_llm_chat.web": (),
     "lite_llm_chat.cli": _ours("app config errors store web"),
