@@ -175,8 +175,7 @@ class _Lifespan:
             stack.push_async_callback(lists.close)
             approvals = Approvals(database, eventlog, engine, providers)
             await _recover(database, approvals, chat)
-            most = settings.max_import_bytes, settings.max_upload_bytes
-            rules = imports.Rules(*most, lambda: imports.home_of(catalog))
+            rules = imports.Rules(settings.max_upload_bytes, lambda: imports.home_of(catalog))
             bringing = imports.Imports((database, uploads), location.path, rules, stamps.now)
             await bringing.recover()
             stack.push_async_callback(bringing.close)
