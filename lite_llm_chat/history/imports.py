@@ -27,7 +27,6 @@ from ..errors import (
     LiteError,
     StartupError,
     StorageUnavailable,
-    TooLarge,
 )
 from ..files.uploads import Uploads, shown_name
 from ..importers.reading import reading
@@ -69,7 +68,6 @@ class Shown(NamedTuple):
 class Rules:
     """What an import may take, and who answers in a session that does not say."""
 
-    archive_bytes: int
     file_bytes: int
     home: Callable[[], tuple[str, str]]
 
@@ -125,8 +123,8 @@ class Imports:
             await asyncio.wait([self._task])
 
     async def receive(self, wish: Wish, chunks: AsyncIterator[bytes]) -> Shown:
-        """Take a file in and begin to import it. Raises Conflict `import_running`, TooLarge
-        `import_too_large` or StorageUnavailable."""
+        """Take a file in and begin to import it; whoever asks bounds its size. Raises Conflict
+        `import_running` or StorageUnavailable."""
         if self._busy:
             raise Conflict(
                 "an import is running: wait for its end, or cancel it", code="import_running"
@@ -163,12 +161,6 @@ class Imports:
             with target:
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > self._rules.archive_bytes:
-                        raise TooLarge(
-                            f"the file is over {self._rules.archive_bytes} bytes: raise"
-                            " MAX_IMPORT_BYTES, or bring it in parts",
-                            code="import_too_large",
-                        )
                     await asyncio.to_thread(target.write, chunk)
         except OSError as cause:
             raise StorageUnavailable(
