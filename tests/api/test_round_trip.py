@@ -95,6 +95,19 @@ async def test_what_was_answered_here_goes_round(
     await round_trip(launch, tmp_path, await export(product))
 
 
+async def test_one_session_goes_round_alone(
+    product: Product, launch: Launch, tmp_path: Path
+) -> None:
+    await fill(product)
+    await run(product, "DELETE FROM message_files")
+    await run(product, "UPDATE chat_messages SET parts = NULL")
+    await run(product, "UPDATE chat_sessions SET preset_id = NULL")
+    one = await send(product, "GET", "/api/v1/sessions/1/export?format=json")
+    other = await launch(database_url=f"sqlite:///{tmp_path}/other.db")
+    await bring(other, one.body)
+    assert opened(await export(other))[f"sessions/{'b' * 26}.json"] == one.body
+
+
 # ── any history ───────────────────────────────────────────────────────────────────────────────
 
 words = st.text(max_size=30)

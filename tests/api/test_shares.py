@@ -339,6 +339,7 @@ async def test_a_link_may_end_at_a_given_moment(product: Product) -> None:
         ({"expires_in_days": 0}, "validation_error"),
         ({"expires_in_days": 1, "expires_at": "2027-03-01T12:00:00Z"}, "validation_error"),
         ({"message_id": "1"}, "validation_error"),
+        ({"expires_in_day": 7}, "validation_error"),
     ],
 )
 async def test_a_link_that_cannot_be_made_is_refused(
