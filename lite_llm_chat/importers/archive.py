@@ -129,6 +129,8 @@ class Archive:
             raise Wrong(f"the archive holds more than {MOST_UNPACKED_BYTES} bytes")
         self._bag.look_into(archive)
         ours = self._is_ours(archive)
+        if ours:
+            self._begin(own.FORMAT)
         done = 0
         for info in infos:
             if not (ours and info.filename.startswith("files/")):
@@ -258,14 +260,18 @@ class Archive:
 
     # ── what is said ──────────────────────────────────────────────────────────────────────────
 
+    def _begin(self, source: str) -> None:
+        """Say whose the archive is, once."""
+        if self._format is None:
+            self._format = source
+            self._send(Found(source))
+
     def _is_wanted(self, name: str) -> bool:
         return self._wanted in (AUTO, name)
 
     def _try(self, title: str, source: str, read: Callable[[], Conversation]) -> None:
         """Say a conversation, or why it is left out."""
-        if self._format is None:
-            self._format = source
-            self._send(Found(source))
+        self._begin(source)
         try:
             found = read()
         except Nothing as nothing:

@@ -16,6 +16,7 @@ from lite_llm_chat.store.database import Connection
 from standins.behaviours import Gate, Pause
 from standins.deepseek import DeepSeekStandIn
 from tests.api.conftest import Launch
+from tests.api.follow import order_of
 from tests.api.truth import send
 from tests.conftest import Product, question
 
@@ -91,7 +92,7 @@ async def test_an_imported_talk_goes_on_with_all_that_it_holds(
     asked = question("say: Fine", session_id=session["id"])
     frames = await (await product.stream("/chat", asked)).rest()
     assert frames[-1].data == {"done": True}
-    sent = upstream.chats[-1].body["messages"]
+    sent = order_of(upstream)["messages"]
     assert [(one["role"], one["content"]) for one in sent][2:] == [
         *(("tool", "2"), ("assistant", "Two"), ("user", "Draw"), ("assistant", "Drawn")),
         ("user", "say: Fine"),

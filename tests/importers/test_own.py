@@ -171,6 +171,12 @@ async def test_siblings_of_one_moment_are_told_apart(product: Product) -> None:
     assert len(rows(product, "SELECT id FROM chat_messages")) == 4
 
 
+async def test_an_export_without_a_session_is_an_export(product: Product) -> None:
+    bare = zipped({"manifest.json": MANIFEST, "folders.json": [], "presets.json": []})
+    done = await bring(product, bare)
+    assert (done["status"], done["format"], counts(done)) == ("completed", "lite-llm-chat", {})
+
+
 async def test_one_session_alone_is_an_export(product: Product) -> None:
     done = await bring(product, as_json(session(said(1, None, "user", "Hi"), preset=None)))
     assert (done["format"], counts(done)) == ("lite-llm-chat", {"imported": 1})

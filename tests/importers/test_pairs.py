@@ -68,7 +68,7 @@ async def test_the_rows_of_a_log_are_questions_and_answers_in_time(
         "system_fragments": [{"response_id": "r1", "fragment_id": 2, "order": 0}],
         "attachments": [
             {"id": "x", "type": "image/png", "content": png(1, 1)},
-            {"id": "y", "type": "image/png", "path": "/home/ann/cat.png"},
+            {"id": "y", "type": "image/png", "path": "/pictures/ann/cat.png"},
             {"id": "z", "type": "image/png", "url": "https://example.com/dog.png"},
         ],
         "prompt_attachments": [
@@ -100,7 +100,7 @@ async def test_the_rows_of_a_log_are_questions_and_answers_in_time(
         "the file cat.png is missing",
         "the file dog.png is missing",
     ]
-    assert "/home/ann" not in str(notes)
+    assert "/pictures/ann" not in str(notes)
     assert await talk(product, "Alone") == [("user", "Alone"), ("assistant", "A3")]
 
 
