@@ -77,6 +77,9 @@ async def test_a_bit_of_everything_goes_round(
 async def test_what_has_no_session_goes_round(
     product: Product, launch: Launch, tmp_path: Path
 ) -> None:
+    nothing = await export(product)
+    await bring(product, nothing)
+    assert await export(product) == nothing
     await row(product, "folders", 1, "Work", None, 30, "2026-03-01 09:30:00.000000")
     await round_trip(launch, tmp_path, await export(product))
 
