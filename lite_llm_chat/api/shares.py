@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field, StrictBool, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from ..errors import Invalid
 from ..exporters import snapshots
@@ -31,7 +31,10 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class ShareIn(BaseModel):
-    """What a link shows, and for how long. Without an end it works until it is taken back."""
+    """What a link shows, and for how long. Without an end it works until it is taken back, so a
+    field that nobody knows, such as a misspelt end, is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
     expires_in_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS), Whole] | None = None
     expires_at: AwareDatetime | None = None

@@ -23,7 +23,7 @@ from ..errors import LiteError, NotFound, StorageUnavailable
 from ..files.uploads import Uploads, shown_name
 from ..importers.base import Attached, Head, Utterance
 from ..importers.frames import Done, Found, Frame, Left, Tail
-from ..importers.own import FORMAT, Preset, Shelf
+from ..importers.own import Preset, Shelf
 from ..store import imports
 from ..store.database import Connection, Database
 from . import importing
@@ -95,7 +95,6 @@ class Taking:
             case Found():
                 self._progress.format = frame.format
             case Shelf() | Preset():
-                self._progress.format = FORMAT
                 if not self._terms.dry:
                     await self._db.write(partial(_keep_setting, frame, self._terms))
             case Head():

@@ -274,6 +274,21 @@ async def test_a_client_that_leaves_ends_the_work(
         await product.call("GET", "/sessions")
 
 
+async def test_answers_and_pages_go_on_beside_many_exports(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "step", endless)
+    assert product._session is not None
+    readers = [await product._session.get("/api/v1/export") for _ in range(6)]
+    for reader in readers:
+        await reader.content.readexactly(300_000)
+    frames = await (await product.ask("say: Hello there, friend")).rest()
+    assert frames[-1].data == {"done": True}
+    assert (await product.call("GET", "/sessions"))[1][0]["message_count"] == 2
+    for reader in readers:
+        reader.close()
+
+
 async def test_a_server_that_stops_breaks_an_export_off(
     product: Product, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -77,6 +77,9 @@ async def test_a_bit_of_everything_goes_round(
 async def test_what_has_no_session_goes_round(
     product: Product, launch: Launch, tmp_path: Path
 ) -> None:
+    nothing = await export(product)
+    await bring(product, nothing)
+    assert await export(product) == nothing
     await row(product, "folders", 1, "Work", None, 30, "2026-03-01 09:30:00.000000")
     await round_trip(launch, tmp_path, await export(product))
 
@@ -93,6 +96,19 @@ async def test_what_was_answered_here_goes_round(
     await (await product.stream(path, {})).rest()
     await ask_about(product, [await kept(product, NOTE, "note.txt")])
     await round_trip(launch, tmp_path, await export(product))
+
+
+async def test_one_session_goes_round_alone(
+    product: Product, launch: Launch, tmp_path: Path
+) -> None:
+    await fill(product)
+    await run(product, "DELETE FROM message_files")
+    await run(product, "UPDATE chat_messages SET parts = NULL")
+    await run(product, "UPDATE chat_sessions SET preset_id = NULL")
+    one = await send(product, "GET", "/api/v1/sessions/1/export?format=json")
+    other = await launch(database_url=f"sqlite:///{tmp_path}/other.db")
+    await bring(other, one.body)
+    assert opened(await export(other))[f"sessions/{'b' * 26}.json"] == one.body
 
 
 # ── any history ───────────────────────────────────────────────────────────────────────────────

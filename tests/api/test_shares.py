@@ -12,8 +12,6 @@ from sqlalchemy import text
 
 from lite_llm_chat.exporters import snapshots
 from lite_llm_chat.exporters.page import LINK_POLICY
-from lite_llm_chat.exporters.pages import Pages
-from lite_llm_chat.store import shares
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product
 
@@ -339,6 +337,7 @@ async def test_a_link_may_end_at_a_given_moment(product: Product) -> None:
         ({"expires_in_days": 0}, "validation_error"),
         ({"expires_in_days": 1, "expires_at": "2027-03-01T12:00:00Z"}, "validation_error"),
         ({"message_id": "1"}, "validation_error"),
+        ({"expires_in_day": 7}, "validation_error"),
     ],
 )
 async def test_a_link_that_cannot_be_made_is_refused(
@@ -358,43 +357,3 @@ async def test_there_must_be_something_to_share(
     monkeypatch.setattr(snapshots, "LARGEST", 500)
     large = await keep(product, TALK)
     assert (await ask_for(product, large)).verdict == (413, "share_too_large")
-
-
-# ── the memory of pages ───────────────────────────────────────────────────────────────────────
-
-
-async def test_a_page_is_rendered_once_and_the_memory_of_pages_is_bounded(
-    product: Product, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session_id = await keep(product, TALK)
-    links = [await share(product, session_id) for _ in range(3)]
-    rendered: list[int] = []
-    paged = snapshots.paged
-
-    def counted(*asked: Any) -> bytes:
-        rendered.append(1)
-        return paged(*asked)
-
-    monkeypatch.setattr(snapshots, "paged", counted)
-    size = len((await look(product, links[0])).body)
-    await look(product, links[0])
-    assert len(rendered) == 1
-    object.__setattr__(product.parts, "pages", Pages(product.parts.database, 2 * size + 10))
-    for at in (0, 1, 0, 2, 0, 1):
-        assert (await look(product, links[at])).status == 200
-    assert len(rendered) == 1 + 4  # 0, 1, 2, and 1 again: the one that was longest not asked for
-
-
-async def test_a_page_that_is_taken_back_while_it_is_opened_is_not_there(product: Product) -> None:
-    link = await share(product, await keep(product, TALK))
-    database, now = product.parts.database, product.parts.now()
-    found = await database.read(lambda conn: shares.opened(conn, link["token"], now))
-    assert found is not None
-    await send(product, "DELETE", f"/api/v1/shares/{link['id']}")
-    assert await Pages(database).get(found, "/s/x/files") is None
-
-
-async def test_a_damaged_snapshot_is_said_to_be_damaged(product: Product) -> None:
-    link = await share(product, await keep(product, TALK))
-    await run(product, "UPDATE shares SET snapshot = '{'")
-    assert (await look(product, link)).verdict == (503, "storage_unavailable")
