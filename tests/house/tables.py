@@ -152,7 +152,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pypdf": _ours("files.pdf_text"),
     "httptools": _ours("providers.http1 web"),
     "rich": _ours("cli"),
-    "markdown_it": _ours("cli.markdown"),
 }
 
 MAY_READ_ENVIRONMENT = ("lite_llm_chat/config.py",)
