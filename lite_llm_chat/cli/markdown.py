@@ -13,7 +13,6 @@ import re
 from itertools import pairwise
 from typing import ClassVar
 
-from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.segment import Segment
@@ -34,7 +33,6 @@ THEME = Theme(
     }
 )
 FENCE = re.compile(r" {0,3}(```|~~~)")
-_parser = MarkdownIt().enable("strikethrough").enable("table")
 
 
 def settled(text: str) -> int:
@@ -47,7 +45,7 @@ def blocks(text: str) -> list[str]:
     lines = text.splitlines(keepends=True)
     starts = [
         token.map[0]
-        for token in _parser.parse(text)
+        for token in Markdown(text).parsed
         if token.level == 0 and token.map and token.nesting >= 0
     ]
     cuts = [0, *starts[1:], len(lines)]

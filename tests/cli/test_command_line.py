@@ -61,7 +61,7 @@ def written(text: str) -> Iterator[list[str]]:
     """Every command line of this program in a text, as words, without pipes and redirections."""
     for line in text.splitlines():
         for _, after in re.findall(r"(^|[\s(])(?:lite-llm-chat|python main\.py) +(\S.*)", line):
-            words = shlex.split(after.rstrip(')"') if "$(" in line else after, comments=True)
+            words = shlex.split(after.partition(")")[0] if "$(" in line else after, comments=True)
             ends = (n for n, word in enumerate(words) if word in ("|", ">", "<"))
             yield words[: next(ends, len(words))]
 

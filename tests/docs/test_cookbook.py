@@ -15,6 +15,7 @@ from standins.behaviours import Answer, Stall
 from standins.deepseek import DeepSeekStandIn
 from tests.api.follow import order_of
 from tests.conftest import Product
+from tests.durability.processes import names_in
 from tests.importers.bring import as_json
 from tests.importers.chatgpt import plain
 
@@ -188,6 +189,8 @@ async def test_a_script_that_asks_keeps_whole_answers_only(
     whole = await run("sh", str(cookbook / "sum_up.sh"), str(text), product.url)
     assert (whole.code, whole.out, whole.err) == (0, "", "")
     assert order_of(upstream)["messages"][0]["content"].endswith("lines.\n\nMilk, eggs")
+    kept = [name for name in names_in(tmp_path) if name.startswith("notes")]
+    assert kept == ["notes.txt", "notes.txt.summary"]
     assert (tmp_path / "notes.txt.summary").read_text("utf-8") == "A shopping list\n"
 
 
