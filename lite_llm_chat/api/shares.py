@@ -96,6 +96,11 @@ class NewShareOut(ShareOut):
 )
 async def share(parts: PartsDep, session_id: SessionId, wanted: ShareIn) -> NewShareOut:
     """Make a link to a branch of a session as it is now. Whoever has the link can read it."""
+    if parts.writes_nothing:
+        raise Invalid(
+            "a link would keep what is said on disk, and nothing of a temporary chat is kept",
+            code="temporary_not_shared",
+        )
     now = parts.now()
     until, token = wanted.until(now), secrets.token_urlsafe(TOKEN_BYTES)
     what = What(reasoning=wanted.with_reasoning, files=wanted.with_files)

@@ -193,7 +193,6 @@ class _Opening:
 
     async def _imports(self, heart: _Heart) -> Imports:
         settings = self._settings
-        most = settings.max_import_bytes, settings.max_upload_bytes
         rules = Rules(settings.max_upload_bytes, lambda: home_of(heart.catalog))
         into = heart.database, heart.uploads
         imports = Imports(into, heart.location.path, rules, stamps.now)

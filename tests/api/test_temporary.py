@@ -238,3 +238,11 @@ async def test_nothing_is_opened_before_it_is_needed(product: Product) -> None:
 
 def test_ids_are_exact_in_javascript() -> None:
     assert json.loads(json.dumps(float(LAST_TEMPORARY))) == LAST_TEMPORARY == 2**53 - 1
+
+
+async def test_no_link_is_made_to_what_is_kept_nowhere(product: Product) -> None:
+    session_id = (await ask(product))["session_id"]
+    status, problem = await product.call("POST", f"/sessions/{session_id}/shares", {})
+    assert (status, problem["code"]) == (422, "temporary_not_shared")
+    status, whole = await product.call("GET", f"/sessions/{session_id}/export?format=json")
+    assert (status, len(whole["messages"])) == (200, 2)
