@@ -26,6 +26,7 @@ BEYOND_SHAPE = {
     "invalid_schema",
     "model_cannot_see",
     "no_question",
+    "no_title",
     "not_a_question",
     "not_an_answer",
     "prompt_too_long",
@@ -34,6 +35,7 @@ BEYOND_SHAPE = {
     "provider_unknown_model",
     "remote_file",
     "temporary_files_not_kept",
+    "temporary_not_shared",
     "too_many_files",
     "too_many_images",
     "tool_call_mismatch",
@@ -66,7 +68,7 @@ def beyond_shape(body: bytes) -> bool:
     if problem["code"] in BEYOND_SHAPE:
         return True
     found = problem["detail"]
-    return isinstance(found, list) and all(one["msg"].startswith(ACROSS_FIELDS) for one in found)
+    return isinstance(found, list) and any(one["msg"].startswith(ACROSS_FIELDS) for one in found)
 
 
 def of_nobody(case: Any) -> bool:
