@@ -38,7 +38,8 @@ def prepare(argv: Sequence[str] | None = None) -> Callable[[], int]:
             return partial(_say, f"{PROGRAM} {version()}")
         name, rest = "serve", words
     command = load(name)
-    return partial(_run, name, command, parser_of(name, command).parse_args(rest))
+    wanted = parser_of(name, command).parse_intermixed_args(rest)  # options may stand anywhere
+    return partial(_run, name, command, wanted)
 
 
 def _run(name: str, command: Command, wanted: argparse.Namespace) -> int:

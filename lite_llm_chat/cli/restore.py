@@ -11,7 +11,7 @@ from ..config import load_settings
 from ..store.backup_folder import Backup, listed
 from ..store.backup_whole import restore_whole
 from ..store.location import Location
-from .trouble import Exit
+from .trouble import Exit, Trouble
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +22,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "dated name. Stop the server first."
     )
     parser.epilog = "example: lite-llm-chat restore /var/backups/chat.db"
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
+    parser.add_argument(
         "file", type=Path, nargs="?", help="the backup, its tar, or its name in BACKUP_DIR"
     )
-    which.add_argument("--list", action="store_true", help="show what is in BACKUP_DIR")
+    parser.add_argument("--list", action="store_true", help="show what is in BACKUP_DIR")
 
 
 def run(wanted: argparse.Namespace) -> int:
-    """Put a backup in the database's place. Raises BackupError, StartupError."""
+    """Put a backup in the database's place. Raises BackupError, StartupError, Trouble."""
+    if wanted.list == (wanted.file is not None):
+        raise Trouble("name one backup, or say --list to see which there are", Exit.USAGE)
     settings = load_settings()
     location, folder = Location.from_url(settings.database_url), Path(settings.backup_dir)
     if wanted.list:

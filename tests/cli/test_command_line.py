@@ -114,7 +114,7 @@ def loaded(words: str) -> set[str]:
 def test_serving_loads_no_library_that_draws() -> None:
     found = loaded("serve")
     assert "lite_llm_chat.app" in found
-    assert not {"rich", "markdown_it", "readline"} & found
+    assert not {"rich", "readline"} & found
 
 
 def test_asking_loads_no_server_and_no_library_that_draws() -> None:
