@@ -16,6 +16,7 @@ import msgspec
 
 from .frames import LENGTH_BYTES, Done, Frame, decode
 
+DRAINED_BYTES = 65_536
 _ROOT = Path(__file__).resolve().parents[2]
 _START = (
     "import sys; sys.path.insert(0, {!r}); from lite_llm_chat.importers.child import main; main()"
@@ -42,7 +43,9 @@ async def reading(
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+        while await process.stdout.read(DRAINED_BYTES):
+            pass  # a pipe that is full and not read keeps asyncio from seeing the end
+        await process.wait()
 
 
 async def _frames(source: asyncio.StreamReader) -> AsyncIterator[Frame]:

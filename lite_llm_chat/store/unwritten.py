@@ -17,6 +17,7 @@ from .bare import run
 from .codec import moment_to_text
 
 _BEGIN_AT = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)"
+_LEARNING = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'search%'"
 _UNUSED = (
     "SELECT id FROM chat_sessions AS s WHERE updated_at < ? AND NOT EXISTS (SELECT 1 FROM"
     " generations WHERE session_id = s.id AND status IN ('queued', 'running') AND NOT waiting)"
@@ -24,10 +25,13 @@ _UNUSED = (
 
 
 def begin(conn: Connection) -> None:
-    """Of a new, empty database: from now on its ids are those of temporary chats."""
+    """Of a new, empty database: from now on its ids are those of temporary chats, and nothing of
+    them is learned for the search."""
     some = (LAST_TEMPORARY - FIRST_TEMPORARY) // 2
     for table in ("chat_sessions", "chat_messages"):
         run(conn, _BEGIN_AT, (table, FIRST_TEMPORARY + secrets.randbelow(some)))
+    for (name,) in run(conn, _LEARNING):
+        run(conn, f"DROP TRIGGER {name}")
 
 
 def sessions_and_bytes(conn: Connection) -> tuple[int, int]:

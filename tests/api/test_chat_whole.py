@@ -38,6 +38,7 @@ MESSAGE_KEYS = [
     "tool_call_id",
     "parts",
     "attachments",
+    "siblings",
 ]
 
 
@@ -81,6 +82,7 @@ async def test_a_whole_answer_is_this_object(product: Product, upstream: DeepSee
         "tool_call_id": None,
         "parts": None,
         "attachments": None,
+        "siblings": None,
     }
 
 

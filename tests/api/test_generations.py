@@ -41,7 +41,7 @@ async def test_a_generation_is_this_object(product: Product, upstream: DeepSeekS
     generation_id = await counted(product, upstream)
     status, generation = await product.call("GET", f"/generations/{generation_id}")
     assert status == 200
-    assert list(generation) == [*KEYS, *MORE_KEYS, *MOMENTS, "last_seq"]
+    assert list(generation) == [*KEYS, *MORE_KEYS, "slot", *MOMENTS, "last_seq"]
     assert generation["usage"]["output_tokens"] == 6
     told = {name: generation[name] for name in [*KEYS, "finish_reason", "error", "last_seq"]}
     assert told == {

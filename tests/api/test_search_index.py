@@ -91,14 +91,14 @@ async def test_what_is_said_changed_and_deleted_meanwhile_is_in_the_index_once(
     await database.write(forget)
     await plant(product, Seed("new", user("rose")))
     await product.call("PATCH", "/sessions/2", {"title": "changed"})
-    await product.call("DELETE", "/sessions/3")
+    await product.call("DELETE", "/sessions/3?permanent=true")
     assert await database.read(rows) == [-6, -2, 11]
     await finished(product)
     everything = [-6, -5, -4, -2, -1, 1, 2, 3, 4, 7, 8, 9, 10, 11]
     assert await database.read(rows) == everything
     assert await found(product, "changed") == ["changed"]
     for number in (1, 2, 4, 5, 6):
-        await product.call("DELETE", f"/sessions/{number}")
+        await product.call("DELETE", f"/sessions/{number}?permanent=true")
     assert await database.read(rows) == []
     assert await found(product, "rose") == []
 

@@ -178,7 +178,7 @@ async def test_there_are_so_many_and_no_more(launch: Launch) -> None:
 async def test_together_they_take_so_many_bytes_and_deleting_gives_them_back(
     launch: Launch,
 ) -> None:
-    product = await launch(max_temporary_bytes=1_048_576)
+    product = await launch(max_temporary_bytes=1_572_864)
     first = (await ask(product, "say: Hi"))["session_id"]
     long = [{"role": "user", "content": "x" * 800_000}, {"role": "user", "content": "say: Ok"}]
     body = question("", session_id=first, stream=False) | {"messages": long}
