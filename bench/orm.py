@@ -108,6 +108,14 @@ class Session(Base):
     updated_at: Mapped[datetime]
     leaf_id: Mapped[int | None]
     forked_from: Mapped[int | None]
+    title_by: Mapped[str]
+    pinned: Mapped[bool]
+    unread: Mapped[bool]
+    archived_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    folder_id: Mapped[int | None]
+    source: Mapped[str | None]
+    system_prompt: Mapped[str | None]
     messages: Mapped[list[Message]] = relationship(order_by=Message.depth)
 
     @property
@@ -174,6 +182,18 @@ class SessionOut(BaseModel):
     message_count: int
     leaf_id: int | None
     forked_from: int | None
+    title_by: str
+    pinned: bool
+    unread: bool
+    archived_at: datetime | None
+    deleted_at: datetime | None
+    folder_id: int | None
+    tags: list[str] = []  # the bench's sessions have none: the query for them is spared
+    source: str | None
+    system_prompt: str | None
+    options: dict[str, Any] = {}
+    preset: dict[str, int] | None = None
+    temporary: bool = False
     messages: list[MessageOut]
 
 

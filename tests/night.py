@@ -51,6 +51,7 @@ COUNTED = (  # their figures are counts: another one may run beside them; the lo
     "tests/heart/test_any_history.py",
     "tests/faults/test_storage_faults.py",
     "tests/faults/test_damaged_page.py",
+    "tests/api/test_round_trip.py",
 )
 HEAD = """# Reliability
 

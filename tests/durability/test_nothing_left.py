@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat import app
+from lite_llm_chat.assembly import server
 from lite_llm_chat.config import Settings
 from lite_llm_chat.domain import Event, Text
 from lite_llm_chat.drain import Drain
@@ -104,7 +104,7 @@ async def test_after_many_answers_nothing_is_held(
 async def test_a_refused_question_leaves_nothing_behind(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "Database", Disk)
+    monkeypatch.setattr(server, "Database", Disk)
     product = await Product(settings).start()
     disk = product.parts.database
     assert isinstance(disk, Disk)
@@ -146,7 +146,7 @@ async def test_memory_does_not_grow_with_the_number_of_answers(
 async def test_a_question_accepted_while_the_server_stops_is_ended_too(
     reader: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, upstream: DeepSeekStandIn
 ) -> None:
-    monkeypatch.setattr(app, "Database", Disk)
+    monkeypatch.setattr(server, "Database", Disk)
     upstream.always(Pause(Gate(), after_tokens=1))
     product = await Product(settings).start()
     disk, chat = product.parts.database, product.parts.chat

@@ -11,7 +11,8 @@ from typing import cast
 
 import pytest
 
-from lite_llm_chat import app, eventlog
+from lite_llm_chat import eventlog
+from lite_llm_chat.assembly import server
 from lite_llm_chat.config import Settings
 from standins.behaviours import Flood, Gate, Pause
 from standins.deepseek import DeepSeekStandIn
@@ -28,7 +29,7 @@ FULL_KIB = 1024
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try a refused write again at once, and let a test hold the disk."""
     monkeypatch.setattr(eventlog, "RETRY_S", 0.01)
-    monkeypatch.setattr(app, "Database", Disk)
+    monkeypatch.setattr(server, "Database", Disk)
 
 
 @pytest.fixture
