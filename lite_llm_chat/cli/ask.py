@@ -136,7 +136,7 @@ def _printed(
         say(f"[{warning}]")
     known = list(ticket.warnings)
     as_it_comes = not (wanted.no_stream or wanted.json)
-    for event in followed(client, ticket.generation_id, stopper):
+    for event in followed(client, ticket, stopper):
         new = answer.take(event)
         if new and as_it_comes:
             write(_shown(new))

@@ -131,10 +131,13 @@ class Stopper:
             self.client.call("POST", f"/generations/{self.generation_id}/cancel")
 
 
-def followed(client: Client, generation_id: str, stopper: Stopper) -> Iterator[Event]:
-    """The events of an answer that its stopper may stop."""
-    stopper.asks(generation_id)
-    yield from events(client, generation_id, stopper)
+def followed(client: Client, ticket: Ticket, stopper: Stopper) -> Iterator[Event]:
+    """The events of an answer that its stopper may stop. Once they all were taken its session is
+    not unread any more; the answer may have ended before anybody followed it."""
+    stopper.asks(ticket.generation_id)
+    yield from events(client, ticket.generation_id, stopper)
+    with suppress(Trouble):
+        client.call("PATCH", f"/sessions/{ticket.session_id}", {"unread": False})
 
 
 # ── what came ─────────────────────────────────────────────────────────────────────────────────

@@ -157,7 +157,7 @@ class Talk:
 
     def _follow(self, ticket: Ticket, shown: Shown, stopper: Stopper) -> tuple[Answer, float]:
         answer, began, live = Answer(), time.monotonic(), False
-        for event in followed(self.client, ticket.generation_id, stopper):
+        for event in followed(self.client, ticket, stopper):
             new = answer.take(event)
             match event.name:
                 case "reasoning":

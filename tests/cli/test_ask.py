@@ -228,10 +228,11 @@ async def test_a_reader_who_leaves_is_no_complaint_and_ends_the_answer(
 async def test_no_word_is_lost_or_doubled_when_the_connection_breaks_again_and_again(
     product: Product, tmp_path: Path
 ) -> None:
-    async with Cutter(product.url, bytes_each=1_500) as cutter:
-        said = await command(tmp_path, "ask", "--url", cutter.url, f"say: {STORY}")
+    story = " ".join(f"word{number}" for number in range(8_000))
+    async with Cutter(product.url, bytes_each=20_000) as cutter:  # more than the largest event
+        said = await command(tmp_path, "ask", "--url", cutter.url, f"say: {story}")
         assert cutter.cuts > 1
-    assert (said.code, said.out) == (0, f"{STORY}\n")
+    assert (said.code, said.out) == (0, f"{story}\n")
     assert "[connection lost, resuming…]" in said.err
 
 

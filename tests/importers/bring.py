@@ -49,7 +49,7 @@ def counts(done: Mapping[str, Any]) -> dict[str, int]:
 
 async def sessions(product: Product) -> dict[str, dict[str, Any]]:
     """All sessions by their titles."""
-    listed = (await send(product, "GET", "/api/v1/sessions?limit=1000")).json
+    listed = (await send(product, "GET", "/api/v1/sessions?limit=1000&archived=any")).json
     return {one["title"]: one for one in listed}
 
 
