@@ -52,6 +52,7 @@ COUNTED = (  # their figures are counts: another one may run beside them; the lo
     "tests/faults/test_storage_faults.py",
     "tests/faults/test_damaged_page.py",
     "tests/api/test_round_trip.py",
+    "tests/importers/test_identity.py",
 )
 HEAD = """# Reliability
 
