@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from lite_llm_chat.api.deps import Parts
 from lite_llm_chat.app import create_app
+from lite_llm_chat.cli.serve import KEEP_ALIVE_S
 from lite_llm_chat.config import Settings
 from lite_llm_chat.providers import registry
 from lite_llm_chat.providers.endpoints import NONE
@@ -131,7 +132,13 @@ class Product:
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            app, http=Connection, lifespan="on", log_config=None, access_log=False, ws="none"
+            app,
+            http=Connection,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         self._server = QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
