@@ -46,7 +46,8 @@ def _link_open(_renderer: RendererHTML, tokens: Sequence[Token], idx: int, *rest
     env["in_link"] = True
     title = tokens[idx].attrGet("title")
     said = f' title="{escape(str(title))}"' if title else ""
-    return f'<a href="{_attribute(tokens[idx], "href")}"{said} {_REL}>'
+    address = _attribute(tokens[idx], "href")
+    return f'<a href="{address}"{said} {_REL}>' if address else f"<a{said}>"
 
 
 def _link_close(_renderer: RendererHTML, _tokens: Sequence[Token], _idx: int, *rest: *_Rest) -> str:
@@ -59,9 +60,10 @@ def _image(renderer: RendererHTML, tokens: Sequence[Token], idx: int, *rest: *_R
     options, env = rest
     inner = tokens[idx].children or ()
     word = escape(renderer.renderInlineAsText(inner, options, env)) or "picture"
-    if env.get("in_link"):  # a link within a link is none
+    address = _attribute(tokens[idx], "src")
+    if env.get("in_link") or not address:  # a link within a link is none
         return word
-    return f'<a href="{_attribute(tokens[idx], "src")}" {_REL}>{word}</a>'
+    return f'<a href="{address}" {_REL}>{word}</a>'
 
 
 def _cell(_renderer: RendererHTML, tokens: Sequence[Token], idx: int, *_rest: Any) -> str:

@@ -67,6 +67,7 @@ ATTACKS = [
     "<meta http-equiv=refresh content='0;url=//evil.example'>",
     "<style>*{background:url(//evil.example)}</style>",
     "<details open ontoggle=alert(1)>",
+    "[a]() and ![b]()",
     "<math><mtext></mtext><script>alert(1)</script></math>",
     '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
     "{{constructor.constructor('alert(1)')()}}",
