@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ..domain import Finish, Prompt, Text, Usage
 from ..errors import LiteError
@@ -66,6 +67,38 @@ class Asides:
             aside.session_id, aside.purpose, aside.provider.id, aside.prompt.model, usage, at
         )
         await self._db.write(lambda conn: rows.keep(conn, row))
+
+
+class Making:
+    """What is being made beside sessions, one task for each; `what` is its name."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def __contains__(self, session_id: int) -> bool:
+        return session_id in self._tasks
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, session_id: int, work: Coroutine[Any, Any, None]) -> None:
+        """Make it for a session that has none in the making."""
+        task = asyncio.create_task(work, name=f"{self._what}-{session_id}")
+        self._tasks[session_id] = task
+        task.add_done_callback(lambda done: self._over(session_id, done))
+
+    async def close(self) -> None:
+        """Give up what is being made."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _over(self, session_id: int, task: asyncio.Task[None]) -> None:
+        del self._tasks[session_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s of session %d failed by a defect", self._what, session_id, exc_info=error)
 
 
 async def _answer(aside: Aside) -> tuple[str, Finish | None]:

@@ -9,7 +9,6 @@ time for a session.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -21,7 +20,7 @@ from ..errors import LiteError
 from ..providers.base import Provider
 from ..store import summaries as rows
 from ..store.database import Database
-from .asides import Aside, Asides
+from .asides import Aside, Asides, Making
 
 MAX_TOKENS = 700  # of a summary
 SOURCE_CHARS = 60_000  # of what is summed up at once: the newest part of it
@@ -41,32 +40,21 @@ class Summaries:
         self._db = database
         self._asides = asides
         self._now = now
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._making = Making("summary")
 
     def make(
         self, left_out: LeftOut, provider: Provider, model: str, ended: Coroutine[Any, Any, None]
     ) -> None:
         """Make one once the answer has `ended`, unless one is being made for the session or there
         is nothing new to sum up."""
-        if left_out.session_id in self._tasks or not left_out.turns:
+        if left_out.session_id in self._making or not left_out.turns:
             ended.close()
             return
-        work = self._make(left_out, provider, model, ended)
-        task = asyncio.create_task(work, name=f"summary-{left_out.session_id}")
-        self._tasks[left_out.session_id] = task
-        task.add_done_callback(lambda done: self._over(left_out.session_id, done))
+        self._making.begin(left_out.session_id, self._make(left_out, provider, model, ended))
 
     async def close(self) -> None:
         """Give up what is being made."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _over(self, session_id: int, task: asyncio.Task[None]) -> None:
-        del self._tasks[session_id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("summary of session %d failed by a defect", session_id, exc_info=error)
+        await self._making.close()
 
     async def _make(
         self, left_out: LeftOut, provider: Provider, model: str, ended: Coroutine[Any, Any, None]

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -31,7 +32,7 @@ from ..errors import (
 from ..files.uploads import Uploads, shown_name
 from ..importers.reading import reading
 from ..stamps import generation_id
-from ..store import imports
+from ..store import imports, trash
 from ..store.database import Database
 from ..store.imports import Import
 from .importing import Terms
@@ -214,7 +215,7 @@ class Imports:
 
     async def _clear(self) -> None:
         """Take away what was not shown."""
-        while await self._db.write(imports.drop_unfinished):
+        while await self._db.write(partial(trash.step, marked=trash.UNFINISHED)):
             pass
 
     # ── from outside ──────────────────────────────────────────────────────────────────────────

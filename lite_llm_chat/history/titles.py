@@ -9,13 +9,12 @@ written is a title, and only in the place of the one that was seen.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from ..answering.asides import Aside, Asides
+from ..answering.asides import Aside, Asides, Making
 from ..catalog import Catalog, Choice
 from ..domain import Generation, Message, Prompt, Session
 from ..errors import Conflict, Invalid, LiteError, StartupError, Unavailable, UpstreamError
@@ -75,7 +74,7 @@ class Titles:
         self._catalog, self._providers = providers
         self._rules = rules
         self._draining = draining
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._making = Making("title")
 
     def after(
         self,
@@ -88,14 +87,11 @@ class Titles:
         if (
             not self._rules.by_itself
             or len(prompt.turns) > FIRST_TURNS
-            or session_id in self._tasks
-            or len(self._tasks) >= MOST_WAITING
+            or session_id in self._making
+            or len(self._making) >= MOST_WAITING
         ):
             return
-        work = self._make(generation.id, wait_end)
-        task = asyncio.create_task(work, name=f"title-{session_id}")
-        self._tasks[session_id] = task
-        task.add_done_callback(lambda done: self._over(session_id, done))
+        self._making.begin(session_id, self._make(generation.id, wait_end))
 
     async def anew(self, session_id: int) -> Session:
         """A new title, whoever made the old one; the session with it. Raises NotFound; Conflict
@@ -123,15 +119,7 @@ class Titles:
 
     async def close(self) -> None:
         """Give up what is being made."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _over(self, session_id: int, task: asyncio.Task[None]) -> None:
-        del self._tasks[session_id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the title of session %d failed by a defect", session_id, exc_info=error)
+        await self._making.close()
 
     async def _make(self, generation_id: str, wait_end: Callable[[str], Awaitable[None]]) -> None:
         await wait_end(generation_id)

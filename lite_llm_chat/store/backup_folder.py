@@ -1,7 +1,7 @@
 """The folder of backups: their names, what is there, what has had its time.
 
     fresh(kind, moment) ─▶ scheduled-20261130T081500Z.db ─▶ listed ─▶ Backup ─▶ outlived ─▶ names
-    chat_history.db.before-0004, beside the database ─────────▲
+    chat_history.db.before-0005, beside the database ─────────▲
 
 A copy is checked before it gets its name, so every name is of one that was whole. A name is only
 ever compared with those that are there; other files in the folder are nobody's here.

@@ -26,8 +26,6 @@ from .places import folders, imports, preset_versions, presets, session_tags
 from .tables import sessions
 from .trash import UNFINISHED
 
-STEP = 200  # messages that one transaction deletes
-
 _ADD = (
     "INSERT INTO chat_messages (session_id, parent_id, depth, role, content, created_at,"
     " reasoning, parts, call_id, origin, source_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -54,10 +52,6 @@ _SHOW = (
 _GROW = (
     "UPDATE chat_sessions SET leaf_id = coalesce(?, leaf_id), updated_at = max(updated_at, ?)"
     " WHERE id = ?"
-)
-_DROP_STEP = (
-    "DELETE FROM chat_messages WHERE id IN (SELECT id FROM chat_messages WHERE session_id = ?"
-    " ORDER BY depth DESC, id DESC LIMIT ?)"
 )
 
 
@@ -219,18 +213,6 @@ def grow(conn: Connection, here: Here, active: Spot | None, at: datetime) -> Non
     )
     leaf_id = active.id if active is not None and ahead else None
     run(conn, _GROW, (leaf_id, moment_to_text(at), here.session_id))
-
-
-def drop_unfinished(conn: Connection) -> bool:
-    """One step of deleting what was not shown; whether something is left of it."""
-    wanted = "SELECT id FROM chat_sessions WHERE deleted_at = ? LIMIT 1"
-    row = first(conn, wanted, (moment_to_text(UNFINISHED),))
-    if row is None:
-        return False
-    run(conn, _DROP_STEP, (row[0], STEP))
-    if first(conn, "SELECT 1 FROM chat_messages WHERE session_id = ? LIMIT 1", row) is None:
-        run(conn, "DELETE FROM chat_sessions WHERE id = ?", row)
-    return True
 
 
 # ── where it is put ───────────────────────────────────────────────────────────────────────────

@@ -52,7 +52,7 @@ _UNUSED = (
     " AND deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM generations AS g"
     " WHERE g.session_id = s.id AND g.status IN ('queued', 'running')) ORDER BY updated_at LIMIT ?"
 )
-_CONDEMNED = "SELECT id FROM chat_sessions WHERE deleted_at = ? LIMIT 1"
+_MARKED = "SELECT id FROM chat_sessions WHERE deleted_at = ? LIMIT 1"
 _NEWEST = "SELECT id FROM chat_messages WHERE session_id = ? ORDER BY id DESC LIMIT ?"
 _DROP_EVENTS = (
     "DELETE FROM events WHERE (generation_id, seq) IN (SELECT e.generation_id, e.seq"
@@ -102,13 +102,13 @@ def unused(conn: Connection, folder_id: int | None, before: datetime, most: int)
 
 def condemned(conn: Connection) -> bool:
     """Whether any session is condemned and not yet removed."""
-    return first(conn, _CONDEMNED, (moment_to_text(GONE),)) is not None
+    return first(conn, _MARKED, (moment_to_text(GONE),)) is not None
 
 
-def step(conn: Connection) -> bool:
-    """Remove a part of one condemned session; False if there is none. What its answers took is
-    still counted."""
-    row = first(conn, _CONDEMNED, (moment_to_text(GONE),))
+def step(conn: Connection, *, marked: datetime = GONE) -> bool:
+    """Remove a part of one session that is marked so, a condemned one or one that will never be
+    whole; False if there is none. What its answers took is still counted."""
+    row = first(conn, _MARKED, (moment_to_text(marked),))
     if row is None:
         return False
     (session_id,) = row
