@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -74,21 +75,29 @@ class ValidationProblem(BaseModel):
     code: str
 
 
-RESPONSES: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem, "description": "Unknown"},
-    409: {"model": Problem, "description": "Conflict with the present state"},
-    413: {"model": Problem, "description": "The body is too large"},
-    415: {"model": Problem, "description": "The body is of another media type"},
-    422: {"model": ValidationProblem, "description": "Validation error"},
-    502: {"model": Problem, "description": "The provider failed"},
-    503: {"model": Problem, "description": "Not now: the provider, the disk or this server"},
-    504: {"model": Problem, "description": "The provider took too long"},
+DESCRIPTIONS = {
+    404: "Unknown",
+    409: "Conflict with the present state",
+    413: "The body is too large",
+    415: "The body is of another media type",
+    422: "Validation error",
+    502: "The provider failed",
+    503: "Not now: the provider, the disk or this server",
+    504: "The provider took too long",
 }
+_SCHEMAS = "#/components/schemas/{model}"  # where a description has its shapes
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The OpenAPI entries of some error statuses."""
-    return {status: RESPONSES[status] for status in statuses}
+    """The OpenAPI entries of some error statuses. They name their shapes, which `_described` adds:
+    the framework would build each of them anew for every status of every route."""
+    return {status: _refusal(status) for status in statuses}
+
+
+def _refusal(status: int) -> dict[str, object]:
+    shape = ValidationProblem if status == HTTPStatus.UNPROCESSABLE_ENTITY else Problem
+    schema = {"$ref": _SCHEMAS.format(model=shape.__name__)}
+    return {"description": DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def problem(
@@ -136,16 +145,13 @@ def _make_bounds_exact(node: object) -> None:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI description, with the bounds and the media type of errors that are true."""
+    """The OpenAPI description, with the shapes of errors and with bounds that are true."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
+        shapes = [(shape, "serialization") for shape in (Problem, ValidationProblem)]
+        _, said = models_json_schema(shapes, ref_template=_SCHEMAS)
+        schema["components"]["schemas"] |= said["$defs"]
         _make_bounds_exact(schema)
-        for path in schema["paths"].values():
-            for operation in path.values():
-                for status, response in operation.get("responses", {}).items():
-                    content = response.get("content", {})
-                    if status[0] in "45" and "application/json" in content:
-                        content[MEDIA_TYPE] = content.pop("application/json")
     return app.openapi_schema or {}
 
 

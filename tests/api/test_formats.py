@@ -305,7 +305,7 @@ async def test_what_was_held_back_is_kept_when_the_answer_is_stopped(
 async def test_silence_in_the_middle_ends_a_text_that_is_held_back_too(
     box: Box, upstream: DeepSeekStandIn
 ) -> None:
-    product = await box(idle_timeout_seconds=0.2, upstream_retries=0)
+    product = await box(idle_timeout_seconds=1.0, upstream_retries=0)
     upstream.play(Answer(text='{"age": 1}', reasoning=""), Stall(after_tokens=2))
     status, body = await whole(product)
     assert (status, body["code"]) == (504, "upstream_timeout")

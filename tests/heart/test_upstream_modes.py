@@ -65,11 +65,13 @@ names = list(MODES)
 
 @pytest.fixture
 async def hasty(settings: Settings) -> AsyncIterator[Product]:
-    """A product with short timers that asks once."""
+    """A product that asks once, with short timers, but none so short that a busy machine's pause
+    is taken for a silence."""
     hurried = {
-        "headers_timeout_seconds": 0.6,
-        "first_piece_timeout_seconds": 1.2,
-        "idle_timeout_seconds": 0.6,
+        "headers_timeout_seconds": 1.5,
+        "first_piece_timeout_seconds": 2.0,
+        "idle_timeout_seconds": 1.5,
+        "total_timeout_seconds": 12.0,  # what ends a drip
         "upstream_retries": 0,
     }
     running = await Product(settings.model_copy(update=hurried)).start()
