@@ -14,28 +14,12 @@ from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from .api import approvals as approval_routes
-from .api import backups as backup_routes
-from .api import (
-    branches,
-    errors,
-    exports,
-    files,
-    folders,
-    generations,
-    presets,
-    sessions,
-    shared,
-    shares,
-    status,
-    usage,
-)
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import imports as import_routes
-from .api import search as search_routes
+from .api import errors, generations, presets, sessions, status
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
+from .api.rooms import Rooms
 from .api.slow import SlowReaders
 from .assembly.server import Lifespan
 from .config import Settings, load_settings
@@ -61,10 +45,11 @@ def create_app(settings: Settings | None = None) -> Application:
         lifespan=Lifespan(settings, slow),
         separate_input_output_schemas=False,
     )
-    errors.install(app)
+    rooms = Rooms()
+    errors.install(app, rooms.open_all)
     app.include_router(status.router)
-    app.include_router(shared.router)
-    app.include_router(_api(), prefix=settings.api_prefix)
+    app.include_router(rooms.kept("shared", "s"))
+    app.include_router(_api(rooms), prefix=settings.api_prefix)
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
@@ -78,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Application:
         settings.max_upload_bytes,
         settings.max_import_bytes,
     )
-    return Application(app, options, slow)
+    return Application(app, options, slow, rooms)
 
 
 def application() -> Application:
@@ -90,26 +75,28 @@ def application() -> Application:
         raise SystemExit(f"cannot start: {error.detail}") from None
 
 
-def _api() -> APIRouter:
+def _api(rooms: Rooms) -> APIRouter:
+    """All routes below the prefix, in the order of their description. What a chat needs is there
+    from the start, the rest when somebody comes for it."""
     api = APIRouter()
-    for module in (
-        catalog_routes,
-        sessions,
-        branches,
-        folders,
-        presets,
-        search_routes,
-        chat_routes,
-        generations,
-        approval_routes,
-        usage,
-        files,
-        backup_routes,
-        exports,
-        shares,
-        import_routes,
+    for router in (
+        catalog_routes.router,
+        sessions.router,
+        rooms.kept("branches", "leaf", "fork", "copy", "messages", "tree"),
+        rooms.kept("folders", "folders", "tags"),
+        presets.router,
+        rooms.kept("search", "search"),
+        chat_routes.router,
+        generations.router,
+        rooms.kept("approvals", "approvals"),
+        rooms.kept("usage", "usage"),
+        rooms.kept("files", "files", "upload"),
+        rooms.kept("backups", "backups"),
+        rooms.kept("exports", "export"),
+        rooms.kept("shares", "shares"),
+        rooms.kept("imports", "imports"),
     ):
-        api.include_router(module.router)
+        api.include_router(router)
     api.include_router(status.router, include_in_schema=False)
     return api
 

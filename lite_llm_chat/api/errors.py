@@ -9,7 +9,7 @@ anything else        500 `internal_error`, and the log has the rest
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -148,8 +148,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI description, with the shapes of errors and with bounds that are true."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
-        shapes = [(shape, "serialization") for shape in (Problem, ValidationProblem)]
-        _, said = models_json_schema(shapes, ref_template=_SCHEMAS)
+        _, said = models_json_schema(
+            [(Problem, "serialization"), (ValidationProblem, "serialization")],
+            ref_template=_SCHEMAS,
+        )
         schema["components"]["schemas"] |= said["$defs"]
         _make_bounds_exact(schema)
     return app.openapi_schema or {}
@@ -165,9 +167,15 @@ def _allowed(app: FastAPI, request: Request) -> str:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app this way."""
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+def install(app: FastAPI, complete: Callable[[], None]) -> None:
+    """Answer every error of the app this way. `complete` sees to it that all routes are there, for
+    their description."""
+
+    def openapi() -> dict[str, Any]:
+        complete()
+        return _described(app)
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
     @app.exception_handler(LiteError)
     async def _ours(_request: Request, error: LiteError) -> JSONResponse:

@@ -1,6 +1,6 @@
 """The application with its own layers in front of the framework's.
 
-    Edge ─▶ CORS ─▶ a defect is a 500 ─▶ Shortcut ─▶ the framework: its layers, then the routes
+    Edge ─▶ CORS ─▶ a defect is a 500 ─▶ Shortcut ─▶ Doors ─▶ the framework: its layers, the routes
 
 The framework would put them behind its own first layers, which every piece of every stream would
 pass and every held stream would pay for in memory.
@@ -17,6 +17,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from .middleware import Edge
+from .rooms import Doors, Rooms
 from .shortcut import Shortcut
 from .slow import SlowReaders
 
@@ -38,9 +39,11 @@ class FrontOptions:
 class Application(Edge):
     """What a web server calls. `framework` has the routes, their description and the state."""
 
-    def __init__(self, framework: FastAPI, options: FrontOptions, slow: SlowReaders) -> None:
+    def __init__(
+        self, framework: FastAPI, options: FrontOptions, slow: SlowReaders, rooms: Rooms
+    ) -> None:
         self.framework = framework
-        layers: ASGIApp = Shortcut(framework, options.api_prefix)
+        layers: ASGIApp = Shortcut(framework, Doors(framework, rooms), options.api_prefix)
         layers = ServerErrorMiddleware(layers, framework.exception_handlers[Exception])
         if options.cors_origins:
             layers = CORSMiddleware(

@@ -10,6 +10,7 @@ No word in the address is checked beforehand: what is no token is a link that le
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -71,12 +72,16 @@ def _json(text: str, link: Opened, folder: str) -> bytes:
     return snapshots.public(snapshots.from_text(text), folder, link.expires_at)
 
 
+def _page(link: Opened, folder: str, text: str) -> bytes:
+    return snapshots.paged(snapshots.from_text(text), folder, link.expires_at)
+
+
 @router.get("/s/{token}")
 async def shared_page(parts: PartsDep, token: str) -> Response:
     """What a link shows, as a page."""
     now = parts.now()
     link = await parts.database.read(lambda conn: shares.opened(conn, token, now))
-    found = link and await parts.pages.get(link, f"/s/{token}/files")
+    found = link and await parts.pages.get(link, partial(_page, link, f"/s/{token}/files"))
     return HTMLResponse(found, 200, HEADERS) if found else _nothing()
 
 

@@ -20,7 +20,7 @@ from fastapi import FastAPI, Request
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LiteError
 from . import errors
@@ -34,9 +34,11 @@ _SPECIAL = (b"idempotency-key", b"content-encoding")
 
 
 class Shortcut:
-    """Answers `POST prefix/chat` and `GET prefix/sessions/{id}` itself where it can."""
+    """Answers `POST prefix/chat` and `GET prefix/sessions/{id}` itself where it can, and leaves
+    the rest to `app`, the way to the framework."""
 
-    def __init__(self, app: FastAPI, prefix: str) -> None:
+    def __init__(self, framework: FastAPI, app: ASGIApp, prefix: str) -> None:
+        self._framework = framework
         self._app = app
         self._chat = f"{prefix}/chat"
         self._session = re.compile(f"{re.escape(prefix)}/sessions/([1-9][0-9]{{0,17}})").fullmatch
@@ -54,7 +56,7 @@ class Shortcut:
         await self._app(scope, receive, send)
 
     async def _shown(self, session_id: int) -> Response:
-        parts: Parts = self._app.state.parts
+        parts: Parts = self._framework.state.parts
         return await get_session(await parts.of(session_id), session_id)
 
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +69,7 @@ class Shortcut:
         if asked is None:
             await self._app(scope, _again(message, receive), send)
             return
-        parts = self._app.state.parts
+        parts = self._framework.state.parts
         response = await _answered(chat(Request(scope, receive), parts, None, asked))
         await response(scope, receive, send)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 from ..store import shares
 from ..store.database import Database
 from ..store.shares import Opened
-from . import snapshots
 
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -28,12 +28,12 @@ class Pages:
         self._pages: OrderedDict[int, bytes] = OrderedDict()
         self._rendering = asyncio.Lock()
 
-    async def get(self, link: Opened, folder: str) -> bytes | None:
-        """The page of a link, whose files are in `folder`; None if it was taken back just now.
-        Raises StorageUnavailable."""
+    async def get(self, link: Opened, render: Callable[[str], bytes]) -> bytes | None:
+        """The page of a link, as `render` makes it of its snapshot, in a thread; None if it was
+        taken back just now. Raises StorageUnavailable."""
         if link.id not in self._pages:
             async with self._rendering:
-                if link.id not in self._pages and not await self._render(link, folder):
+                if link.id not in self._pages and not await self._render(link, render):
                     return None
         self._pages.move_to_end(link.id)
         page = self._pages[link.id]
@@ -41,15 +41,11 @@ class Pages:
             self._left += len(self._pages.popitem(last=False)[1])
         return page
 
-    async def _render(self, link: Opened, folder: str) -> bool:
+    async def _render(self, link: Opened, render: Callable[[str], bytes]) -> bool:
         text = await self._db.read(lambda conn: shares.snapshot(conn, link.id))
         if text is None:
             return False
-        page = await asyncio.to_thread(_rendered, text, link, folder)
+        page = await asyncio.to_thread(render, text)
         self._pages[link.id] = page
         self._left -= len(page)
         return True
-
-
-def _rendered(text: str, link: Opened, folder: str) -> bytes:
-    return snapshots.paged(snapshots.from_text(text), folder, link.expires_at)

@@ -29,14 +29,16 @@ import msgspec
 
 from ..domain import Finish, Piece, Reasoning, Text, ToolCall, Usage
 from ..errors import UpstreamError
-from .anthropic_events import Block, Part, StreamEvent, Whole, decoder, template_of
+from .anthropic_events import DELTA, Block, Part, StreamEvent, Whole, decoder, template_of
 from .anthropic_seals import redacted, signed
 from .exchange import empty, garbage, leniently
-from .frames import Frame, SseSplitter
+from .frames import Frame, SseSplitter, alike, each_row, named
 from .gather import Gatherer, count
 from .refusal import read_refusal
 from .template import VAIN_TEMPLATES, Template
 from .wire import Endpoint, truncated
+
+_DELTA_START = named(DELTA)
 
 # The vendor's stop reasons (SDK 2.14.0, November 2026) in the words that callers know from every
 # other vendor. "length" is what may be continued: a limit was reached, of the answer or of the
@@ -132,7 +134,7 @@ class MessageDecoder:
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:
-            if not self._read_alike(data):
+            if not (self._read_alike(data) or self._read_deltas(data)):
                 self._take_all(self._sse.feed(data))
         except UpstreamError as error:
             self.failure = error
@@ -185,6 +187,19 @@ class MessageDecoder:
             return False
         self._vain = 0
         self._gathered.more(texts)
+        return True
+
+    def _read_deltas(self, data: bytes) -> bool:
+        """Read whole events that are all deltas, once none was like another for long. False for
+        any others: nothing of them was read then."""
+        if self._vain < VAIN_TEMPLATES or self.over or not self._sse.at_event(data):
+            return False
+        rows = alike(data, _DELTA_START)
+        events = each_row(decoder, rows) if rows else None
+        if events is None or [event for event in events if event.type != DELTA]:
+            return False
+        for event in events:
+            self._take_block(event)
         return True
 
     def _take_all(self, frames: list[Frame]) -> None:

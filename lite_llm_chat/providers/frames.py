@@ -21,8 +21,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
-_LF_BETWEEN = b"\n\ndata: "  # from one plain event to the next
-_CRLF_BETWEEN = b"\r\n\r\ndata: "
+PLAIN = b"data: "  # how most events begin
 _BARE_STARTS = (b"{", b"}", b"[", b"]", b'"', b" ", b"\t")  # no field's name begins so
 _LONE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -84,7 +83,7 @@ class SseSplitter:
     def rows(self, chunk: bytes) -> bytes | list[Frame]:
         """What `feed` returns, several times faster in the usual case: where every event is one
         `data: ` line, their data, one a row."""
-        if self.at_event(chunk) and (rows := _plain(chunk)):
+        if self.at_event(chunk) and (rows := alike(chunk)):
             return rows
         if self._head is not None:
             chunk = self._without_bom(self._head + chunk)
@@ -100,7 +99,7 @@ class SseSplitter:
             self._held.clear()
             self._held_bytes = 0
         mixed = self._data or self._event or len(whole) > self._max_bytes
-        plain = None if mixed else _plain(whole)
+        plain = None if mixed else alike(whole)
         new = plain or self._lines(whole[:-1].split(b"\n"))
         if end < len(chunk):
             self._hold(chunk[end:])
@@ -191,15 +190,21 @@ class SseSplitter:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _plain(events: bytes) -> bytes | None:
-    """The rows of whole events of one `data: ` line each, whose lines all end alike; None for
-    anything else."""
-    if not events.startswith(b"data: "):
+def named(name: str) -> bytes:
+    """How an event of this name begins, up to its data."""
+    return b"event: " + name.encode() + b"\n" + PLAIN
+
+
+def alike(events: bytes, start: bytes = PLAIN) -> bytes | None:
+    """The rows of whole events that all start so, have one line of data each, and whose lines all
+    end alike; None for anything else."""
+    if not events.startswith(start):
         return None
-    between = _CRLF_BETWEEN if events.endswith(b"\r\n\r\n") else _LF_BETWEEN
-    if not events.endswith(between[:-6]):
+    end = b"\r\n\r\n" if events.endswith(b"\r\n\r\n") else b"\n\n"
+    if not events.endswith(end):
         return None
-    rows = events[6 : 6 - len(between)].replace(between, b"\n")
+    between = end + start
+    rows = events[len(start) : -len(end)].replace(between, b"\n")
     shorter = len(events) - len(between) - len(rows)
     alone = rows.count(b"\n") * (len(between) - 1) == shorter and b"\r" not in rows
     return rows if alone else None

@@ -27,7 +27,7 @@ import msgspec
 from ..domain import Finish, Piece, Reasoning, Text, Usage
 from ..errors import UpstreamError
 from .exchange import empty, garbage, gave_up, leniently, too_large
-from .frames import MAX_EVENT_BYTES, Frame, SseSplitter
+from .frames import MAX_EVENT_BYTES, Frame, SseSplitter, alike, each_row, named
 from .gather import Gatherer
 from .refusal import read_refusal, refusal
 from .responses_items import PARTS, Items, Place, number, response_usage, texts_of
@@ -55,6 +55,8 @@ _EVENTS = frozenset(
     }
 )
 _DELTAS = {f"response.{kind}.delta": (kind, piece) for kind, piece in PARTS.items()}
+_TEXT = "response.output_text.delta"  # what most events are
+_TEXT_START = named(_TEXT)
 _DONE = {f"response.{kind}.done": kind for kind in PARTS}
 
 
@@ -134,7 +136,8 @@ class ResponseDecoder:
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces in the next bytes of an event stream."""
         try:
-            self._take_all(self._sse.feed(data))
+            if not self._read_texts(data):
+                self._take_all(self._sse.feed(data))
         except UpstreamError as error:
             self.failure = error
         return self._gathered.handed_out()
@@ -185,6 +188,17 @@ class ResponseDecoder:
         return "refusal" if self._refused else "stop"
 
     # ── events ────────────────────────────────────────────────────────────────────────────────
+
+    def _read_texts(self, data: bytes) -> bool:
+        """Read whole events that are all deltas of the text. False for any others: nothing of them
+        was read then."""
+        rows = alike(data, _TEXT_START) if self._sse.at_event(data) else None
+        events = each_row(_decoder, rows) if rows and not self.finished else None
+        if events is None or [event for event in events if event.type != _TEXT]:
+            return False
+        for event in events:
+            self._say(_DELTAS[_TEXT], event)
+        return True
 
     def _take_all(self, frames: list[Frame]) -> None:
         for frame in frames:

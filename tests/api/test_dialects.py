@@ -175,24 +175,29 @@ def patience_s() -> float:
 
 
 @pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment that names no vendor yet."""
+    for name in registry.variables(NONE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+@pytest.fixture
 async def asked(
     launch: Launch,
     dialect: Dialect,
     vendor: StandIn,
     patience_s: float,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    variables: pytest.MonkeyPatch,
 ) -> Asked:
-    for name in registry.variables(NONE):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
     changed: dict[str, object] = {"upstream_retries": 0, "idle_timeout_seconds": patience_s}
     if dialect.provider == "deepseek":
         changed |= {"deepseek_api_key": SecretStr(KEY), "deepseek_base_url": vendor.url}
     else:
-        monkeypatch.setenv(f"{dialect.variable}_API_KEY", KEY)
+        variables.setenv(f"{dialect.variable}_API_KEY", KEY)
         url = dialect.url_variable or f"{dialect.variable}_BASE_URL"
-        monkeypatch.setenv(url, vendor.url + dialect.path)
+        variables.setenv(url, vendor.url + dialect.path)
     return Asked(await launch(**changed), dialect)
 
 

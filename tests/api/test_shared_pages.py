@@ -44,7 +44,7 @@ async def test_a_page_that_is_taken_back_while_it_is_opened_is_not_there(product
     found = await database.read(lambda conn: shares.opened(conn, link["token"], now))
     assert found is not None
     await send(product, "DELETE", f"/api/v1/shares/{link['id']}")
-    assert await Pages(database).get(found, "/s/x/files") is None
+    assert await Pages(database).get(found, str.encode) is None
 
 
 async def test_a_damaged_snapshot_is_said_to_be_damaged(product: Product) -> None:

@@ -159,6 +159,7 @@ IMPORT_BY_NAME: tuple[Place, ...] = (
     ("lite_llm_chat/cli/commands.py", "load"),  # a command's module, from its table
     ("lite_llm_chat/cli/commands.py", "application"),  # for `uvicorn main:app`
     ("lite_llm_chat/cli/commands.py", "version"),
+    ("lite_llm_chat/api/rooms.py", "_imported"),  # routes that somebody comes for, from app.py
 )
 
 # (path, function): what one answer's defect may do to the tasks that all answers need. A provider's

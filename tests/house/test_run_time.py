@@ -31,3 +31,14 @@ def test_no_vendors_package_and_no_other_client_is_loaded_at_run_time(
 
 def test_a_vendors_package_that_is_loaded_would_be_seen(root: Path) -> None:
     assert "openai" in loaded(root, "lite_llm_chat.app, openai")
+
+
+def test_routes_that_nobody_came_for_are_not_loaded(root: Path) -> None:
+    code = "import sys, main, lite_llm_chat.app as one; one.create_app(); print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    modules = set(run.stdout.split())
+    assert "lite_llm_chat.api.chat" in modules
+    later = {"lite_llm_chat.api.usage", "lite_llm_chat.api.shared", "markdown_it", "pypdf"}
+    assert modules & later == set()

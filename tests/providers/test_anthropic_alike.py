@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lite_llm_chat.domain import Piece, Reasoning, Text
 from lite_llm_chat.providers.anthropic_stream import MessageDecoder
+from lite_llm_chat.providers.template import VAIN_TEMPLATES
 
 from .conftest import endpoint
 
@@ -38,7 +39,13 @@ ROWS = st.one_of(
     st.just(STOP),
     TEXTS.map(lambda text: delta(text).replace(b"\n", b"\r\n")),
     TEXTS.map(lambda text: delta(text, index=1)),
+    st.just(event("content_block_delta", index=[0], delta={"type": ["text_delta"], "text": 7})),
+    st.just(delta("odd").replace(b'"type":"content_block_delta"', b'"type":["odd"]')),
+    st.just(delta("bare").replace(b'"type":"content_block_delta",', b"")),
+    st.just(delta("broken").replace(b"broken", b"\xff")),
 )
+# No two are alike: after these, none is kept to compare the next with.
+VARIED = [begin(), *(delta("x", index=at % 7) for at in range(2 * VAIN_TEMPLATES))]
 
 
 def joined(pieces: list[Piece]) -> list[tuple[type, str]]:
@@ -69,6 +76,9 @@ def test_however_events_come_together_they_say_the_same(
         rest = rest[size:]
     assert read([group for group in groups if group]) == alone
     assert read(rows) == alone
+    varied = read([b"".join(VARIED)])[0][1]
+    later = read([*VARIED, *(group for group in groups if group)])
+    assert later == joined([Text(varied), *(kind(text) for kind, text in alone)])
 
 
 def test_a_text_that_looks_like_an_event_is_only_a_text() -> None:
