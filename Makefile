@@ -33,6 +33,11 @@ HEART = tests/heart/test_a_vendor_goes_wrong.py tests/heart/test_any_log.py \
     tests/api/test_fallback.py tests/api/test_formats.py tests/api/test_questions_with_files.py \
     tests/api/test_usage_estimated.py tests/api/test_long_calls.py tests/tools
 
+# Tests whose outcome is no figure run some at a time. The others have the machine for themselves.
+AT_ONCE = 3
+TOGETHER = tests/api tests/cli tests/docs tests/heart tests/house tests/importers tests/prices \
+    tests/providers tests/standins tests/tools
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{printf "%-22s %s\n", $$1, $$2}'
 
@@ -40,7 +45,11 @@ run: $(VENV)/.runtime local ## install what is missing, then start the server
 	$(PY) main.py
 
 test: $(VENV)/.dev local ## all tests; ARGS="..." goes to pytest
-	$(PY) -m pytest $(ARGS)
+	@set -- $(ARGS); if [ $$# -gt 0 ]; then exec $(PY) -m pytest "$$@"; fi; \
+	status=0; alone=$$(printf ' --ignore=%s' $(TOGETHER)); set -x; \
+	$(PY) -m pytest -n $(AT_ONCE) --dist loadscope $(TOGETHER) || status=1; \
+	$(PY) -m pytest $$alone || status=1; \
+	exit $$status
 
 check: lint types test coverage ## what must hold before a change is taken: style, types, tests
 
