@@ -68,12 +68,16 @@ bench: $(VENV)/.dev local ## measure it on this machine; writes docs/benchmarks.
 	$(PY) -m bench $(ARGS)
 
 coverage: $(VENV)/.dev ## every branch of the heart must be taken by its tests
-	$(PY) -m coverage run -m pytest -q $(HEART)
-	$(PY) -m coverage report --include=$(HEART_OF) --fail-under=100
+	$(PY) -m coverage erase --rcfile=tests/coverage.toml
+	$(PY) -m coverage run --rcfile=tests/coverage.toml -m pytest -q -n $(AT_ONCE) --dist loadscope $(HEART)
+	@find . -maxdepth 1 -name '.coverage.*' -empty -delete  # of a process that was killed
+	$(PY) -m coverage combine -q --rcfile=tests/coverage.toml
+	$(PY) -m coverage report --rcfile=tests/coverage.toml --include=$(HEART_OF) --fail-under=100
 
 coverage-all: $(VENV)/.dev local ## all tests, the servers they start measured too; takes twice as long
 	$(PY) -m coverage erase --rcfile=tests/coverage.toml
 	$(PY) -m coverage run --rcfile=tests/coverage.toml -m pytest -q
+	@find . -maxdepth 1 -name '.coverage.*' -empty -delete  # of a process that was killed
 	$(PY) -m coverage combine -q --rcfile=tests/coverage.toml
 	$(PY) -m coverage report --rcfile=tests/coverage.toml
 
