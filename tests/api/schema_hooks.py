@@ -81,7 +81,7 @@ def of_another(failure: Any, body: bytes) -> bool:
     """Whether what is missing is not what was just made, but the message that the body of a fork
     or of a leaf names."""
     missing = failure.title == "Created resource not found"
-    return missing and json.loads(body)["code"] == "message_not_found"
+    return bool(missing and json.loads(body)["code"] == "message_not_found")
 
 
 @schemathesis.hook

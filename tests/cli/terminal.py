@@ -16,13 +16,15 @@ import signal
 import struct
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.durability.processes import ROOT, environment
+
+T = TypeVar("T")
 
 PATIENCE_S = 30.0
 ROWS = 24
@@ -139,11 +141,11 @@ class Terminal:
         """What a person sees on it, all that scrolled away included."""
         return drawn(self._raw.decode(errors="replace"))
 
-    async def shows(self, words: str) -> str:
+    async def shows(self, words: str, patience_s: float = PATIENCE_S) -> str:
         """Wait until these words are written, after those that were waited for last; all text up
         to their end. Raises AssertionError if they do not come."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 while (at := self.text.find(words, self._seen)) < 0:
                     self._news.clear()
                     await self._news.wait()
@@ -160,10 +162,20 @@ class Terminal:
         """Press keys: "\\x03" is Ctrl-C, "\\x04" is Ctrl-D."""
         os.write(self._master, keys.encode())
 
-    async def ended(self) -> int:
+    async def interrupt(self, then: Callable[[float], Awaitable[T]]) -> T:
+        """Press Ctrl-C and wait for what follows, some seconds at most. Once may not be enough:
+        one that comes just before Python's `input` waits for a key is seen at the next key."""
+        self.press("\x03")
+        try:
+            return await then(PATIENCE_S / 2)
+        except (AssertionError, TimeoutError):
+            self.press("\x03")
+            return await then(PATIENCE_S)
+
+    async def ended(self, patience_s: float = PATIENCE_S) -> int:
         """The exit code."""
         assert self._process is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             return await self._process.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,11 +144,9 @@ async def test_ctrl_c_stops_the_answer_and_its_words_are_kept(
 async def test_ctrl_c_twice_at_the_prompt_leaves(product: Product, tmp_path: Path) -> None:
     async with chat(product, tmp_path) as terminal:
         await prompt(terminal)
-        terminal.press("\x03")
-        await terminal.shows("Ctrl-C again, or Ctrl-D, leaves")
+        await terminal.interrupt(partial(terminal.shows, "Ctrl-C again, or Ctrl-D, leaves"))
         await prompt(terminal)
-        terminal.press("\x03")
-        assert await terminal.ended() == 0
+        assert await terminal.interrupt(terminal.ended) == 0
         assert "Traceback" not in terminal.text
 
 
