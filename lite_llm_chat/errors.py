@@ -79,6 +79,14 @@ class StorageUnavailable(Unavailable):
         super().__init__(detail, code="storage_unavailable")
 
 
+class IndexDamaged(StorageUnavailable):
+    """The index of words cannot be read. It holds nothing that the messages do not: it can be made
+    anew."""
+
+    def __init__(self) -> None:
+        super().__init__("the index of words is damaged: search again once it has been made anew")
+
+
 class RuleBroken(Conflict):
     """The rows refused a write that would break one of their rules (a taken number, a second live
     generation, a missing parent)."""

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ..domain import Role
+from ..errors import IndexDamaged
+from ..search import upkeep
 from ..search.finding import Asked, In, Result, find
 from ..store.database import Connection
 from ..store.found import Wanted
@@ -97,7 +99,12 @@ async def search(parts: PartsDep, page: Annotated[Search, Query()]) -> Response:
             }
         )
 
-    return Response(await parts.database.read(work), media_type="application/json")
+    try:
+        reply = await parts.database.read(work)
+    except IndexDamaged:
+        await upkeep.mend(parts.database)
+        reply = await parts.database.read(work)
+    return Response(reply, media_type="application/json")
 
 
 def _wanted(page: Search) -> Wanted:

@@ -1,6 +1,8 @@
 """What the index of words needs beside the conversations: old rows in it, few segments.
 
 begin ─▶ backfill, a step at a time with a pause as long ─▶ merge now and then, until the end
+            ▲                                                   │ the index is damaged
+            └───────────────────────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from ..errors import LiteError
+from ..errors import IndexDamaged, LiteError
 from ..store import search
 from ..store.database import Database
 
@@ -28,13 +30,25 @@ async def keep(database: Database) -> None:
     """Never ends. A disk that refuses is asked again."""
     while True:
         try:
-            await _backfill(database)
-            while True:
-                await tend(database)
-                await asyncio.sleep(INTERVAL_S)
+            await _look_after(database)
         except LiteError as error:
             log.warning("the index of words rests, to be tried again: %s", error.detail)
-            await asyncio.sleep(INTERVAL_S)
+        await asyncio.sleep(INTERVAL_S)
+
+
+async def _look_after(database: Database) -> None:
+    try:
+        if await database.read(search.is_behind):
+            await _backfill(database)
+        await tend(database)
+    except IndexDamaged:
+        await mend(database)
+
+
+async def mend(database: Database) -> None:
+    """Begin a damaged index anew. What was said before is found again once `keep` has come by."""
+    log.error("the index of words is damaged: it is made anew, from the messages")
+    await database.write(search.renew)
 
 
 async def tend(database: Database) -> None:

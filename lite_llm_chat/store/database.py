@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from ..errors import LiteError, RuleBroken, StorageUnavailable
+from ..errors import IndexDamaged, LiteError, RuleBroken, StorageUnavailable
 from . import search
 from .bare import Mode, transaction
 from .location import Location, Lock
@@ -218,15 +218,19 @@ def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> B
     """Run the group in one transaction. The error, if there was one: it stands on every job."""
     try:
         conn = view()
-        with transaction(conn, mode):
-            for job in group:
-                job.result, job.error = job.work(conn), None
-            _tell_early(group)
-            if mode == "IMMEDIATE":
-                search.settle(conn)
+        try:
+            _run(conn, group, mode)
+        except _Unteachable:
+            log.error("the index of words is damaged: it is made anew, from the messages")
+            with transaction(conn, mode):
+                search.renew(conn)
+            _run(conn, group, mode)
         return None
     except LiteError as error:
         failure: BaseException = error
+    except _Unteachable as still:
+        failure = _translated(still.cause)
+        failure.__cause__ = still.cause
     except _REFUSALS as cause:
         failure = _translated(cause)
         failure.__cause__ = cause
@@ -235,6 +239,35 @@ def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> B
     for job in group:
         job.error = failure
     return failure
+
+
+class _Unteachable(Exception):
+    """All functions of a group were run, and then the index of words could not be taught, or what
+    it was taught not be committed."""
+
+    def __init__(self, cause: sqlite3.DatabaseError) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def _run(conn: Connection, group: list[_Job], mode: Mode) -> None:
+    """One transaction of a group, and of what it means for the index of words. Nothing but that
+    index is looked at after the functions, so damage that shows there is its own."""
+    done = False
+    try:
+        with transaction(conn, mode):
+            for job in group:
+                job.result, job.error = job.work(conn), None
+            done = mode == "IMMEDIATE"
+            _tell_early(group)
+            if done:
+                search.settle(conn)
+    except sqlite3.OperationalError:  # the disk
+        raise
+    except sqlite3.DatabaseError as cause:
+        if done:
+            raise _Unteachable(cause) from cause
+        raise
 
 
 def _started(name: str, work: Callable[[], None]) -> threading.Thread:
@@ -272,6 +305,8 @@ def _translated(cause: SQLAlchemyError | sqlite3.Error) -> LiteError:
             )
         case sqlite3.ProgrammingError() | sqlite3.InterfaceError():
             return LiteError("the database was asked wrongly", code="storage_defect")
+        case sqlite3.DatabaseError(sqlite_errorcode=sqlite3.SQLITE_CORRUPT_VTAB):
+            return IndexDamaged()
         case sqlite3.Error():
             return StorageUnavailable(
                 "the database file is damaged or refuses this: run an integrity check on a copy"

@@ -20,6 +20,7 @@ segments of a level; `merge` does it in steps of a few milliseconds, in transact
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from sqlalchemy import Connection
 from ..domain import Attachment
 from .bare import driver, first, run, run_many
 from .codec import text_to_parts
+from .tables import SEARCH_INDEX
 from .words import RULE, words
 
 INDEXED_CHARS = 100_000  # of one message: a longer one would hold up everybody's commit
@@ -58,6 +60,13 @@ _BEGIN = (
     " messages_upto = (SELECT coalesce(max(id), 0) FROM chat_messages),"
     " titles_upto = (SELECT coalesce(max(id), 0) FROM chat_sessions),"
     " messages_total = (SELECT coalesce(max(id), 0) FROM chat_messages)"
+)
+# What a new index consists of, where the damaged one does not even take a command.
+_BLANK = (
+    SEARCH_INDEX[0].replace(" search_index ", " temp.search_blank "),
+    *(f"DELETE FROM search_index_{part}" for part in ("data", "idx", "docsize")),
+    "INSERT INTO search_index_data SELECT id, block FROM temp.search_blank_data",
+    "DROP TABLE temp.search_blank",
 )
 _ALL_DONE = "UPDATE search_progress SET messages_upto = 0, titles_upto = 0, messages_total = 0"
 
@@ -130,7 +139,13 @@ def settle(conn: Connection) -> bool:
 
 def _empty(conn: Connection) -> None:
     """Forget all that is indexed."""
-    run(conn, _EMPTY)
+    try:
+        run(conn, _EMPTY)
+    except sqlite3.OperationalError:  # the disk
+        raise
+    except sqlite3.DatabaseError:
+        for statement in _BLANK:
+            run(conn, statement)
     run(conn, "DELETE FROM search_waiting")
     run(conn, _ALL_DONE)
 
@@ -156,9 +171,20 @@ def begin(conn: Connection) -> int:
     """How many messages `backfill` may have to index at most. An index by another rule is emptied
     and has everything before it."""
     if _progress(conn).rule != RULE:
-        _empty(conn)
-        run(conn, _BEGIN, (RULE,))
+        renew(conn)
     return _progress(conn).messages_upto
+
+
+def renew(conn: Connection) -> None:
+    """Forget what is indexed: `backfill` begins with the newest message again."""
+    _empty(conn)
+    run(conn, _BEGIN, (RULE,))
+
+
+def is_behind(conn: Connection) -> bool:
+    """Whether there is something to `backfill`."""
+    there = _progress(conn)
+    return bool(there.messages_upto or there.titles_upto)
 
 
 def share_indexed(conn: Connection) -> float:
