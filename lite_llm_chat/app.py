@@ -16,7 +16,7 @@ from fastapi_offline import FastAPIOffline
 
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, generations, presets, sessions, status
+from .api import errors, generations, sessions, status
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.rooms import Rooms
@@ -84,7 +84,7 @@ def _api(rooms: Rooms) -> APIRouter:
         sessions.router,
         rooms.kept("branches", "leaf", "fork", "copy", "messages", "tree"),
         rooms.kept("folders", "folders", "tags"),
-        presets.router,
+        rooms.kept("presets", "presets"),
         rooms.kept("search", "search"),
         chat_routes.router,
         generations.router,

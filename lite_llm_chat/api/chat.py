@@ -14,7 +14,7 @@ from .attached import said_with_files
 from .deps import KeyDep, MessageId, Parts, PartsDep, json_only, once
 from .errors import responses
 from .messages import AnswerOut, AnswersOut
-from .presets import preset_of
+from .options import preset_of
 from .replies import TicketOut, TicketsOut
 from .requests import AnswerIn, AskIn, ChatIn, EditIn
 

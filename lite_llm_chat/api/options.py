@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from ..asking.manners import Manners
-from ..domain import Options, PresetRef
-from .deps import LARGEST_ID
+from ..domain import Options, PresetRef, PresetVersion
+from ..store import presets
+from .deps import LARGEST_ID, Parts
 from .fields import Effort, Float, Penalty, Str, Whole
 
 Limit = Annotated[StrictInt, Field(ge=1, le=10_000_000), Whole]
@@ -114,3 +115,12 @@ class MannersIn(PresetField):
             self.system_prompt or None,
             None if self.options is None else self.options.options(),
         )
+
+
+async def preset_of(parts: Parts, wanted: PresetField) -> PresetVersion | None:
+    """What the preset says that a request names, if it names one. Raises NotFound
+    `preset_not_found`."""
+    ref = wanted.preset_wanted()
+    if ref is None:
+        return None
+    return await parts.lasting.read(lambda conn: presets.find(conn, ref))

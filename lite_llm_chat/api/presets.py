@@ -17,7 +17,7 @@ from ..store.database import Connection
 from .deps import LARGEST_ID, Parts, PartsDep, json_only
 from .errors import responses
 from .fields import Name, Str, Title
-from .options import KeptOptionsIn, PresetField
+from .options import KeptOptionsIn
 from .replies import Fields, Moment, options_fields
 
 router = APIRouter(tags=["presets"], dependencies=[Depends(json_only)])
@@ -84,15 +84,6 @@ def _says(says: PresetVersion) -> Fields:
         "system_prompt": says.system_prompt,
         "options": options_fields(says.options),
     }
-
-
-async def preset_of(parts: Parts, wanted: PresetField) -> PresetVersion | None:
-    """What the preset says that a request names, if it names one. Raises NotFound
-    `preset_not_found`."""
-    ref = wanted.preset_wanted()
-    if ref is None:
-        return None
-    return await parts.lasting.read(lambda conn: presets.find(conn, ref))
 
 
 @router.get("/presets", responses=responses(422, 503))

@@ -19,8 +19,8 @@ from .deps import MessageId, Parts, PartsDep, SessionId, json_only
 from .errors import responses
 from .listed import ListIn
 from .messages import SessionDetail, message_fields
+from .options import preset_of
 from .placed import BulkIn, BulkOut, SessionPatch
-from .presets import preset_of
 from .replies import Fields, SessionOut, encoded, session_fields
 from .requests import SessionIn
 
