@@ -109,6 +109,7 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
     taken = Taken()
     with Servers(folder, cores) as servers:
         await taken.add("start and memory", start.starting(servers, plan.starts))
+        await taken.add("import", start.importing(cores, plan.starts))
         upstream = await servers.upstream()
         server = await servers.product(upstream, LOCAL_MODEL="off")
         product, direct, nginx = through_product(server), as_vendor(upstream), None

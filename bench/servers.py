@@ -148,7 +148,7 @@ class Servers:
     def _spawn(self, command: list[str], port: int, env: Env) -> subprocess.Popen[bytes]:
         with self._log(port).open("wb") as output:
             process = subprocess.Popen(
-                command, cwd=self._folder, env=_environment() | env, stdout=output, stderr=output
+                command, cwd=self._folder, env=surroundings() | env, stdout=output, stderr=output
             )
         self._running.append(process)
         return process
@@ -171,7 +171,7 @@ async def _answers(port: int) -> bool:
         connection.close()
 
 
-def _environment() -> Env:
+def surroundings() -> Env:
     """As little of this environment as a program needs: no settings, no keys."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)}

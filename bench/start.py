@@ -1,6 +1,7 @@
 """Start and rest: the time from spawning to the first 200, and the memory of an idle server.
 
 bare, product, product with its model on board, bare, …        medians over the rounds
+libraries alone, the package, libraries alone, …               what of the start is importing
 """
 
 from __future__ import annotations
@@ -8,14 +9,22 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import statistics
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 
-from .machine import rss_mb
+from .machine import Cores, rss_mb
 from .report import Row, goal, median_ratio
-from .servers import NotStarted, Server, Servers
+from .servers import ROOT, NotStarted, Server, Servers, surroundings
 
 REST_S = 0.5
 LONGEST_START_S = 1.0
+LONGEST_IMPORT_S = 0.6
+IMPORT = (  # as main.py does it: without looking for garbage
+    "import gc, time; gc.disable(); begun = time.perf_counter(); import {};"
+    " print(time.perf_counter() - begun)"
+)
+LIBRARIES = "fastapi, uvicorn, pydantic_settings, sqlalchemy.dialects.sqlite"
 MOST_AT_REST_MB = 90  # without the model on board
 LOAD_POLLS = 600
 Start = Callable[[], Awaitable[Server]]
@@ -73,3 +82,36 @@ async def starting(servers: Servers, rounds: int) -> list[Row]:
         what = f"memory at rest, {label}"
         rows.append(Row(what, ratio, f"{own_mb:.0f} MB", other, wanted if name == "off" else "–"))
     return rows
+
+
+async def importing(cores: Cores, rounds: int) -> list[Row]:
+    """The import of the package, beside that of the libraries it stands on."""
+    modules = {"package": "lite_llm_chat.app", "libraries": LIBRARIES}
+    taken: dict[str, list[float]] = {name: [] for name in modules}
+    for number in range(rounds + 1):  # the first one compiles
+        for name, wanted in modules.items():
+            spent_s = await asyncio.to_thread(_imported, cores, wanted)
+            if number:
+                taken[name].append(spent_s)
+    own_s, base_s = (statistics.median(taken[name]) for name in modules)
+    return [
+        Row(
+            "import of the package",
+            f"{median_ratio(taken['package'], taken['libraries']):.2f} × its libraries",
+            f"{own_s:.2f} s",
+            f"its libraries alone: {base_s:.2f} s",
+            goal(f"≤ {LONGEST_IMPORT_S} s", own_s <= LONGEST_IMPORT_S),
+        )
+    ]
+
+
+def _imported(cores: Cores, wanted: str) -> float:
+    """Seconds, in a fresh process. Raises NotStarted."""
+    pinned = [] if cores.server is None else ["taskset", "-c", str(cores.server)]
+    command = [*pinned, sys.executable, "-c", IMPORT.format(wanted)]
+    run = subprocess.run(
+        command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        raise NotStarted(f"{wanted} cannot be imported: {run.stderr.strip()[-500:]}")
+    return float(run.stdout)

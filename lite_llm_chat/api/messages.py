@@ -33,7 +33,11 @@ def message_fields(
     """A MessageOut. `prefix` is that of the routes, for the URLs of files; `siblings` are those
     beside it, if there are any."""
     usage, fault = message.usage, message.fault
-    files = [_attachment(file, prefix) for file in message.attachments] if message.parts else []
+    images = calls = parts = files = None
+    if message.parts:
+        files = [_attachment(file, prefix) for file in message.attachments] or None
+        images = [one["url"] for one in files or () if one["media_type"].startswith("image/")]
+        calls, parts = [_call(call) for call in message.calls] or None, _parts(message) or None
     return {
         "id": message.id,
         "role": message.role,
@@ -42,7 +46,7 @@ def message_fields(
         "provider": message.provider,
         "model": message.model,
         "thought_process": message.reasoning,
-        "images": [one["url"] for one in files if one["media_type"].startswith("image/")] or None,
+        "images": images or None,
         "videos": None,
         "audios": None,
         "search_results": None,
@@ -53,10 +57,10 @@ def message_fields(
         "usage": usage and usage_fields(usage),
         "cost_microusd": usage and _cost(message, usage, prices),
         "error": fault and {"code": fault.code, "detail": fault.detail},
-        "tool_calls": [_call(call) for call in message.calls] or None,
+        "tool_calls": calls,
         "tool_call_id": message.call_id,
-        "parts": _parts(message) or None,
-        "attachments": files or None,
+        "parts": parts,
+        "attachments": files,
         "siblings": siblings,
     }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from lite_llm_chat.web import Bell, Connection
@@ -63,6 +65,87 @@ async def test_a_request_after_the_last_one_is_not_answered(product: Product) ->
     writer.write(HEALTH.replace(b"host", b"connection: close\r\nhost") + HEALTH)
     assert await replies(reader, 1) == [b"HTTP/1.1 200 OK"]
     assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+class Answering:
+    """An application that answers `hello` in two messages, the second one behind a gate, and notes
+    what the server sends in one piece."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate = asyncio.Event()
+        self.pieces: list[bytes] = []
+        send = _SelectorSocketTransport.write
+
+        def noted(transport: _SelectorSocketTransport, data: bytes) -> None:
+            self.pieces.append(bytes(data))
+            send(transport, data)
+
+        monkeypatch.setattr(_SelectorSocketTransport, "write", noted)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [LENGTH]})
+        await self.gate.wait()
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    async def dialled(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client that has asked."""
+        config = uvicorn.Config(self, log_config=None, lifespan="off")
+        config.load()
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        state = ServerState()
+        await loop.connect_accepted_socket(lambda: Connection(config, state, {}), ours)
+        theirs.setblocking(False)
+        theirs.send(request)
+        return await asyncio.open_connection(sock=theirs)
+
+
+LENGTH = (b"content-length", b"5")
+ASKED = b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"
+
+
+async def test_a_head_and_what_follows_at_once_are_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Answering(monkeypatch)
+    app.gate.set()
+    reader, writer = await app.dialled(ASKED)
+    whole = await reader.read()
+    assert whole.endswith(b"\r\n\r\nhello")
+    assert app.pieces == [whole]
+    writer.close()
+
+
+async def test_a_head_does_not_wait_for_what_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Answering(monkeypatch)
+    reader, writer = await app.dialled(ASKED)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert app.pieces == [head]
+    app.gate.set()
+    assert await reader.read() == b"hello"
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "pieces"),
+    [
+        (ASKED.replace(b"GET", b"HEAD"), 1),
+        (ASKED.replace(b"host", b"expect: 100-continue\r\nhost"), 2),
+    ],
+    ids=["a head alone", "a client that asks before it sends"],
+)
+async def test_what_is_no_body_is_sent_too(
+    monkeypatch: pytest.MonkeyPatch, asked: bytes, pieces: int
+) -> None:
+    app = Answering(monkeypatch)
+    app.gate.set()
+    reader, writer = await app.dialled(asked)
+    whole = await reader.read()
+    assert whole.count(b"HTTP/1.1 200 OK") == 1
+    assert (b"".join(app.pieces), len(app.pieces)) == (whole, pieces)
+    assert whole.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK" if pieces > 1 else b"H")
     writer.close()
 
 
