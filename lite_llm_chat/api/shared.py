@@ -4,7 +4,8 @@
     GET /s/{token}.json ────▶ the same as JSON       the same answer
     GET /s/{token}/files/{id} ─▶ a file of it
 
-No word in the address is checked beforehand: what is no token is a link that leads nowhere.
+HEAD is answered as GET is, without the body: who draws a preview of a link asks so. No word in the
+address is checked beforehand: what is no token is a link that leads nowhere.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def _nothing() -> Response:
     return HTMLResponse(page.nothing_here(), 404, HEADERS)
 
 
+@router.head("/s/{token}.json")
 @router.get("/s/{token}.json")
 async def shared_json(parts: PartsDep, token: str) -> Response:
     """What a link shows, for programs."""
@@ -76,6 +78,7 @@ def _page(link: Opened, folder: str, text: str) -> bytes:
     return snapshots.paged(snapshots.from_text(text), folder, link.expires_at)
 
 
+@router.head("/s/{token}")
 @router.get("/s/{token}")
 async def shared_page(parts: PartsDep, token: str) -> Response:
     """What a link shows, as a page."""
@@ -85,6 +88,7 @@ async def shared_page(parts: PartsDep, token: str) -> Response:
     return HTMLResponse(found, 200, HEADERS) if found else _nothing()
 
 
+@router.head("/s/{token}/files/{file_id}")
 @router.get("/s/{token}/files/{file_id}")
 async def shared_file(parts: PartsDep, token: str, file_id: str) -> Response:
     """A file that a link shows."""

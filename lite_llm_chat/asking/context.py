@@ -28,7 +28,7 @@ LEAST_CHARS = 8  # of a token, in any text that means something
 
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text is: three ASCII characters, or half another one, to a token."""
-    plain = sum(1 for char in text if char < "\x80")
+    plain = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return plain // 3 + 2 * (len(text) - plain) + 1
 
 

@@ -51,3 +51,16 @@ async def test_a_damaged_snapshot_is_said_to_be_damaged(product: Product) -> Non
     link = await share(product, await keep(product, TALK))
     await run(product, "UPDATE shares SET snapshot = '{'")
     assert (await look(product, link)).verdict == (503, "storage_unavailable")
+
+
+@pytest.mark.parametrize("end", ["", ".json"])
+async def test_who_wants_no_body_gets_the_same_head(product: Product, end: str) -> None:
+    link = await share(product, await keep(product, TALK))
+    for token, status in ((link["token"], 200), ("nobody", 404)):
+        whole = await send(product, "GET", f"/s/{token}{end}")
+        head = await send(product, "HEAD", f"/s/{token}{end}")
+        assert (whole.status, head.status, head.body) == (status, status, b"")
+        left = {"x-request-id", "date"}
+        assert {name: text for name, text in head.headers.items() if name.lower() not in left} == {
+            name: text for name, text in whole.headers.items() if name.lower() not in left
+        }
