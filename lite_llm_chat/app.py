@@ -16,7 +16,7 @@ from fastapi_offline import FastAPIOffline
 
 from .api import catalog as catalog_routes
 from .api import chat as chat_routes
-from .api import errors, generations, sessions, status
+from .api import errors, sessions, status
 from .api.deps import Parts
 from .api.front import Application, FrontOptions
 from .api.rooms import Rooms
@@ -87,7 +87,7 @@ def _api(rooms: Rooms) -> APIRouter:
         rooms.kept("presets", "presets"),
         rooms.kept("search", "search"),
         chat_routes.router,
-        generations.router,
+        rooms.kept("generations", "generations", "events"),
         rooms.kept("approvals", "approvals"),
         rooms.kept("usage", "usage"),
         rooms.kept("files", "files", "upload"),

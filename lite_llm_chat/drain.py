@@ -16,11 +16,13 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-
-import uvicorn
+from typing import TYPE_CHECKING, cast
 
 from .engine import Engine
 from .eventlog import EventLog
+
+if TYPE_CHECKING:  # whoever is served by it has it already; whoever is not does not need it
+    import uvicorn
 
 LAST_WORDS_S = 0.5  # after the drain, for responses that are still being read
 
@@ -93,7 +95,8 @@ class Drain:
         loop = asyncio.get_running_loop()
         before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
         owners = {getattr(handler, "__self__", None) for handler in before.values()}
-        self._servers = [owner for owner in owners if isinstance(owner, uvicorn.Server)]
+        servers = [owner for owner in owners if hasattr(owner, "server_state")]
+        self._servers = cast("list[uvicorn.Server]", servers)
 
         def hear(number: int, frame: FrameType | None) -> None:
             first = self._task is None
