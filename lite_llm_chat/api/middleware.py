@@ -49,7 +49,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if self._slow is not None:
-                self._slow.watch(receive)
+                self._slow.watch(scope, receive)
             await self._through_layers(scope, receive, send)
             stream = sse.begun(scope)
             if stream is not None:

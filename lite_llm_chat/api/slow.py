@@ -15,7 +15,7 @@ import asyncio
 import logging
 from typing import NamedTuple
 
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 LOOKS = 8  # in the time that a client has
 
@@ -36,10 +36,12 @@ class SlowReaders:
         self._patience_s = patience_s
         self._seen: dict[asyncio.Transport, _Seen] = {}
 
-    def watch(self, receive: Receive) -> None:
-        """Watch the connection of a request. ASGI does not show it; uvicorn's `receive` is a
-        method of the exchange, which has it (0.54). With another server nothing is watched."""
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    def watch(self, scope: Scope, receive: Receive) -> None:
+        """Watch the connection of a request. ASGI does not show it; our side of it does, and else
+        uvicorn's `receive` is a method of the exchange, which has it (0.54). With another server
+        nothing is watched."""
+        whose = scope.get("state", {}).get("client") or getattr(receive, "__self__", None)
+        transport = getattr(whose, "transport", None)
         if isinstance(transport, asyncio.Transport):
             self._seen.setdefault(transport, _Seen(0, 0.0))
 

@@ -32,7 +32,7 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import IndexDamaged, LiteError, RuleBroken, StorageUnavailable
 from . import search
-from .bare import Mode, transaction
+from .bare import Mode, driver, transaction
 from .location import Location, Lock
 from .migrate import migrate
 
@@ -146,6 +146,7 @@ class Database:
                 await self.write(_touch)
             except StorageUnavailable:
                 return False
+            self.writable = True
         return True
 
     # ── the reader threads ────────────────────────────────────────────────────────────────────
@@ -203,9 +204,10 @@ class Database:
     def _try(self, conn: Connection, group: list[_Job]) -> bool:
         """Whether the group is committed; else nothing is stored and the error stands on every
         job."""
+        before = driver(conn).total_changes
         failure = _attempt(lambda: conn, group, "IMMEDIATE")
-        if failure is None:
-            self.writable = True
+        if failure is None:  # one that changed nothing asked nothing of the disk
+            self.writable = self.writable or driver(conn).total_changes > before
         elif isinstance(failure, StorageUnavailable) and len(group) == 1:
             cause = failure.__cause__
             if isinstance(cause, _REFUSALS):
