@@ -135,18 +135,6 @@ async def test_a_disk_that_refuses_is_noticed_and_the_next_write_clears_it(
     assert await titles(database) == []
 
 
-async def test_a_write_that_changes_nothing_does_not_say_that_the_disk_takes_any(
-    database: Database,
-) -> None:
-    database.writable = False
-    home = ("deepseek", "deepseek-chat")
-    seen = []
-    for work in (lambda _conn: None, lambda conn: sessions.create(conn, Titled("a"), home, NOW)):
-        await database.write(work)
-        seen.append(database.writable)
-    assert seen == [False, True]
-
-
 async def test_a_caller_that_leaves_harms_nobody(database: Database) -> None:
     hold = Hold(database)
     await hold.begun()

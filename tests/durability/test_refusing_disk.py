@@ -14,6 +14,7 @@ import pytest
 from lite_llm_chat import eventlog
 from lite_llm_chat.assembly import server
 from lite_llm_chat.config import Settings
+from lite_llm_chat.store import search
 from standins.behaviours import Flood, Gate, Pause
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
@@ -212,3 +213,15 @@ async def test_a_really_full_disk_is_survived(
         assert body["message"]["content"] == "again"
         await product.stop()
         assert oracle.findings(file_of(settings)) == []
+
+
+async def test_a_write_that_changes_nothing_does_not_say_that_the_disk_takes_any(
+    product: Product,
+) -> None:
+    database = disk_of(product)
+    database.writable = False
+    seen = []
+    for work in (search.settle, search.renew):
+        await database.write(work)
+        seen.append(database.writable)
+    assert seen == [False, True]
