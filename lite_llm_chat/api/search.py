@@ -13,11 +13,10 @@ from starlette.responses import Response
 
 from ..domain import Role
 from ..errors import IndexDamaged
-from ..search import upkeep
 from ..search.finding import Asked, In, Result, find
 from ..store.database import Connection
 from ..store.found import Wanted
-from ..store.search import share_indexed
+from ..store.search import mend, share_indexed
 from .deps import LARGEST_ID, PartsDep
 from .errors import responses
 from .fields import Str
@@ -102,7 +101,7 @@ async def search(parts: PartsDep, page: Annotated[Search, Query()]) -> Response:
     try:
         reply = await parts.database.read(work)
     except IndexDamaged:
-        await upkeep.mend(parts.database)
+        await parts.database.write(mend)
         reply = await parts.database.read(work)
     return Response(reply, media_type="application/json")
 

@@ -21,7 +21,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
-PLAIN = b"data: "  # how most events begin
+_PLAIN = b"data: "  # how most events begin
 _BARE_STARTS = (b"{", b"}", b"[", b"]", b'"', b" ", b"\t")  # no field's name begins so
 _LONE = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -192,10 +192,10 @@ class SseSplitter:
 
 def named(name: str) -> bytes:
     """How an event of this name begins, up to its data."""
-    return b"event: " + name.encode() + b"\n" + PLAIN
+    return b"event: " + name.encode() + b"\n" + _PLAIN
 
 
-def alike(events: bytes, start: bytes = PLAIN) -> bytes | None:
+def alike(events: bytes, start: bytes = _PLAIN) -> bytes | None:
     """The rows of whole events that all start so, have one line of data each, and whose lines all
     end alike; None for anything else."""
     if not events.startswith(start):

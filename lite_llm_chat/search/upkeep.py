@@ -42,13 +42,7 @@ async def _look_after(database: Database) -> None:
             await _backfill(database)
         await tend(database)
     except IndexDamaged:
-        await mend(database)
-
-
-async def mend(database: Database) -> None:
-    """Begin a damaged index anew. What was said before is found again once `keep` has come by."""
-    log.error("the index of words is damaged: it is made anew, from the messages")
-    await database.write(search.renew)
+        await database.write(search.mend)  # the next look fills it
 
 
 async def tend(database: Database) -> None:

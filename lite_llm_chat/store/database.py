@@ -223,9 +223,8 @@ def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> B
         try:
             _run(conn, group, mode)
         except _Unteachable:
-            log.error("the index of words is damaged: it is made anew, from the messages")
             with transaction(conn, mode):
-                search.renew(conn)
+                search.mend(conn)
             _run(conn, group, mode)
         return None
     except LiteError as error:

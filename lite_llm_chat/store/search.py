@@ -20,6 +20,7 @@ segments of a level; `merge` does it in steps of a few milliseconds, in transact
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -72,6 +73,9 @@ _ALL_DONE = "UPDATE search_progress SET messages_upto = 0, titles_upto = 0, mess
 
 
 _Row = tuple[int, str]  # of the index: its id, its words
+
+
+log = logging.getLogger("lite_llm_chat.store")
 
 
 class _Progress(NamedTuple):
@@ -173,6 +177,12 @@ def begin(conn: Connection) -> int:
     if _progress(conn).rule != RULE:
         renew(conn)
     return _progress(conn).messages_upto
+
+
+def mend(conn: Connection) -> None:
+    """Begin a damaged index anew, and say so."""
+    log.error("the index of words is damaged: it is made anew, from the messages")
+    renew(conn)
 
 
 def renew(conn: Connection) -> None:

@@ -85,7 +85,7 @@ async def test_what_cannot_be_mended_is_refused_as_ever(
 
     product = await damaged(settings, "a page of nothing")
     monkeypatch.setattr(search, "settle", still)
-    monkeypatch.setattr(search, "renew", lambda _conn: None)
+    monkeypatch.setattr(search, "mend", lambda _conn: None)
     status, body = await product.call("POST", "/sessions", {"title": "x"})
     assert (status, body["code"]) == (503, "storage_unavailable")
     await product.stop()

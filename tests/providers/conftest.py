@@ -6,7 +6,7 @@ test ─▶ provider ──HTTP──▶ Vendor (a bare asyncio server: what it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -146,3 +146,12 @@ def finish(pieces: list[Piece]) -> Finish:
     assert len(ends) == 1
     assert pieces[-1] is ends[0]
     return ends[0]
+
+
+def grouped(rows: Sequence[bytes], sizes: Sequence[int]) -> list[bytes]:
+    """Events as they may come together: so many in each read, the rest in the last one."""
+    groups, rest = [], list(rows)
+    for size in [*sizes, len(rows) or 1]:
+        groups.append(b"".join(rest[:size]))
+        rest = rest[size:]
+    return [group for group in groups if group]

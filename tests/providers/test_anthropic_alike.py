@@ -12,7 +12,7 @@ from lite_llm_chat.domain import Piece, Reasoning, Text
 from lite_llm_chat.providers.anthropic_stream import MessageDecoder
 from lite_llm_chat.providers.template import VAIN_TEMPLATES
 
-from .conftest import endpoint
+from .conftest import endpoint, grouped
 
 
 def event(name: str, **fields: Any) -> bytes:
@@ -70,14 +70,11 @@ def test_however_events_come_together_they_say_the_same(
     rows: list[bytes], sizes: list[int]
 ) -> None:
     alone = read([bytes([byte]) for row in rows for byte in row])
-    groups, rest = [], list(rows)
-    for size in [*sizes, len(rows) or 1]:
-        groups.append(b"".join(rest[:size]))
-        rest = rest[size:]
-    assert read([group for group in groups if group]) == alone
+    groups = grouped(rows, sizes)
+    assert read(groups) == alone
     assert read(rows) == alone
     varied = read([b"".join(VARIED)])[0][1]
-    later = read([*VARIED, *(group for group in groups if group)])
+    later = read([*VARIED, *groups])
     assert later == joined([Text(varied), *(kind(text) for kind, text in alone)])
 
 

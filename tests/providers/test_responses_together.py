@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lite_llm_chat.domain import Piece
 from lite_llm_chat.providers.responses_stream import ResponseDecoder
 
-from .conftest import endpoint
+from .conftest import endpoint, grouped
 from .response_events import delta, done, ended, event, merged
 
 TEXTS = st.text(alphabet='ab你🙂"\\\n\u2028{}:,', max_size=5)
@@ -40,10 +40,7 @@ def test_however_events_come_together_they_say_the_same(
     rows: list[bytes], sizes: list[int]
 ) -> None:
     alone = read([bytes([byte]) for row in rows for byte in row])
-    groups, rest = [], list(rows)
-    for size in [*sizes, len(rows) or 1]:
-        groups.append(b"".join(rest[:size]))
-        rest = rest[size:]
-    assert read([group for group in groups if group]) == alone
+    groups = grouped(rows, sizes)
+    assert read(groups) == alone
     assert read(rows) == alone
     assert read([b"".join(rows)] if rows else []) == alone
