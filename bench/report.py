@@ -122,8 +122,8 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   and common words, phrases, Chinese, Japanese and Korean, words while they are typed, filters) in
   a file of made-up text of three scripts in which words are as common as in a language. Half of
   the messages have 24 words or fewer. The size of the index is compared with the UTF-8 bytes of
-  the messages. The commit (`synchronous=FULL`) is that of one message with and without its words,
-  in turn, on that file.
+  the messages. The commit (`synchronous=FULL`) is that of one message, without its words, which are
+  learned later, and with them, in turn, on that file.
 * **Start and memory**: compared with a FastAPI application that has one route and nothing else.
 
 Server and load run on different cores where there are two. Every byte of every stream is checked.

@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ..domain import Role
-from ..errors import IndexDamaged
+from ..search import current
 from ..search.finding import Asked, In, Result, find
 from ..store.database import Connection
 from ..store.found import Wanted
-from ..store.search import mend, share_indexed
+from ..store.search import share_indexed
 from .deps import LARGEST_ID, PartsDep
 from .errors import responses
 from .fields import Str
@@ -98,11 +98,7 @@ async def search(parts: PartsDep, page: Annotated[Search, Query()]) -> Response:
             }
         )
 
-    try:
-        reply = await parts.database.read(work)
-    except IndexDamaged:
-        await parts.database.write(mend)
-        reply = await parts.database.read(work)
+    reply = await current.read(parts.database, work)
     return Response(reply, media_type="application/json")
 
 

@@ -1,6 +1,6 @@
-"""What the index of words needs beside the conversations: old rows in it, few segments.
+"""What the index of words needs behind the conversations: new rows and old ones, few segments.
 
-begin ─▶ backfill, a step at a time with a pause as long ─▶ merge now and then, until the end
+begin ─▶ backfill, a step at a time with a pause as long ─▶ learn and merge, until the end
             ▲                                                   │ the index is damaged
             └───────────────────────────────────────────────────┘
 """
@@ -13,6 +13,7 @@ import logging
 from ..errors import IndexDamaged, LiteError
 from ..store import search
 from ..store.database import Database
+from .current import learn
 
 INTERVAL_S = 5.0
 STEPS_BETWEEN = 16  # of backfill: each makes a segment
@@ -30,25 +31,26 @@ async def keep(database: Database) -> None:
     """Never ends. A disk that refuses is asked again."""
     while True:
         try:
-            await _look_after(database)
+            await look_after(database)
         except LiteError as error:
             log.warning("the index of words rests, to be tried again: %s", error.detail)
         await asyncio.sleep(INTERVAL_S)
 
 
-async def _look_after(database: Database) -> None:
+async def look_after(database: Database) -> None:
+    """One look: what was there before the index, what is new, too many segments. A damaged index
+    is begun anew, and the next look fills it."""
     try:
         if await database.read(search.is_behind):
             await _backfill(database)
         await tend(database)
     except IndexDamaged:
-        await database.write(search.mend)  # the next look fills it
+        await database.write(search.mend)
 
 
 async def tend(database: Database) -> None:
-    """Learn what was too much for one commit, then merge, in many small transactions."""
-    while await database.write(search.settle):
-        pass
+    """Learn what waits, then merge, in many small transactions."""
+    await learn(database)
     while await database.write(search.merge):
         pass
 

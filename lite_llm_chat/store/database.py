@@ -31,7 +31,6 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from ..errors import IndexDamaged, LiteError, RuleBroken, StorageUnavailable
-from . import search
 from .bare import Mode, driver, transaction
 from .location import Location, Lock
 from .migrate import migrate
@@ -208,30 +207,29 @@ class Database:
         failure = _attempt(lambda: conn, group, "IMMEDIATE")
         if failure is None:  # one that changed nothing asked nothing of the disk
             self.writable = self.writable or driver(conn).total_changes > before
-        elif isinstance(failure, StorageUnavailable) and len(group) == 1:
-            cause = failure.__cause__
-            if isinstance(cause, _REFUSALS):
-                self.writable = False
-                log.error("the database refused a write: %s", cause.__class__.__name__)
+        elif len(group) == 1 and _is_refusal(failure):
+            self.writable = False
+            log.error("the database refused a write: %s", failure.__cause__.__class__.__name__)
         return failure is None
+
+
+def _is_refusal(failure: BaseException) -> bool:
+    """Whether it says that the file takes nothing, and not that the index of words is damaged."""
+    refused = isinstance(failure, StorageUnavailable) and not isinstance(failure, IndexDamaged)
+    return refused and isinstance(failure.__cause__, _REFUSALS)
 
 
 def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> BaseException | None:
     """Run the group in one transaction. The error, if there was one: it stands on every job."""
     try:
         conn = view()
-        try:
-            _run(conn, group, mode)
-        except _Unteachable:
-            with transaction(conn, mode):
-                search.mend(conn)
-            _run(conn, group, mode)
+        with transaction(conn, mode):
+            for job in group:
+                job.result, job.error = job.work(conn), None
+            _tell_early(group)
         return None
     except LiteError as error:
         failure: BaseException = error
-    except _Unteachable as still:
-        failure = _translated(still.cause)
-        failure.__cause__ = still.cause
     except _REFUSALS as cause:
         failure = _translated(cause)
         failure.__cause__ = cause
@@ -240,35 +238,6 @@ def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> B
     for job in group:
         job.error = failure
     return failure
-
-
-class _Unteachable(Exception):
-    """All functions of a group were run, and then the index of words could not be taught, or what
-    it was taught not be committed."""
-
-    def __init__(self, cause: sqlite3.DatabaseError) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-def _run(conn: Connection, group: list[_Job], mode: Mode) -> None:
-    """One transaction of a group, and of what it means for the index of words. Nothing but that
-    index is looked at after the functions, so damage that shows there is its own."""
-    done = False
-    try:
-        with transaction(conn, mode):
-            for job in group:
-                job.result, job.error = job.work(conn), None
-            done = mode == "IMMEDIATE"
-            _tell_early(group)
-            if done:
-                search.settle(conn)
-    except sqlite3.OperationalError:  # the disk
-        raise
-    except sqlite3.DatabaseError as cause:
-        if done:
-            raise _Unteachable(cause) from cause
-        raise
 
 
 def _started(name: str, work: Callable[[], None]) -> threading.Thread:

@@ -49,7 +49,7 @@ def migrate(engine: Engine, location: Location) -> None:
         if revision == REVISION:
             return
         if not tables:
-            _create(engine)
+            _create(engine, searched=not location.in_memory)
             return
         _keep_snapshot(location)
         log.info("database file of an earlier version found: migrating it")
@@ -114,10 +114,11 @@ def _state(conn: Connection) -> tuple[str | None, frozenset[str]]:
     return revision, names - {"alembic_version"}
 
 
-def _create(engine: Engine) -> None:
+def _create(engine: Engine, *, searched: bool) -> None:
+    """`searched`: somebody looks for words in it."""
     with engine.connect() as conn, conn.begin():
         metadata.create_all(conn)
-        for statement in (TERMINAL_TRIGGER, *SEARCH_INDEX):
+        for statement in (TERMINAL_TRIGGER, *(SEARCH_INDEX if searched else ())):
             conn.exec_driver_sql(statement)
         conn.exec_driver_sql(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"

@@ -1,13 +1,14 @@
-"""The index of words: kept up with every message and title, in the same transaction.
+"""The index of words: taught behind the transactions what every message and title says.
 
-    rows change ─▶ triggers ─▶ search_waiting ─▶ settle, before the commit ─▶ search_index
-                                                          ▲ words.py            rowid  id: a message
-    begin ─▶ backfill, backfill … (newest first) ─────────┘                           −id: a title
+    rows change ─▶ triggers ─▶ search_waiting        the same transaction
+                                     ├─▶ settle ─▶ search_index     soon after it
+                                     │    ▲ words.py    rowid  id: a message
+    begin ─▶ backfill, backfill … (newest first)               −id: a title
 
 Triggers note what changed, whoever changed it, and what it said before; they need nothing but SQL,
-so that a plain shell can write too. `settle` teaches the index all that one group of transactions
-changed, at once, which makes one segment. What is too much for one commit, such as a deletion of
-everything in a folder, waits there for the next ones: rows that are gone are found no more.
+so that a plain shell can write too. `settle` teaches the index many of them at once, which makes
+one segment. Nobody's commit waits for it; whoever searches has it done first (search/current.py).
+Rows that are gone are found no more, learned or not.
 
 The index holds words and no text (a contentless FTS5 table), so whatever is taken out of it is
 said again, word by word, by the same rule. When the rule has changed, which a newer Python's
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ..domain import Attachment
+from ..errors import IndexDamaged
 from .bare import driver, first, run, run_many
 from .codec import text_to_parts
 from .tables import SEARCH_INDEX
@@ -46,8 +48,12 @@ _HAS = "SELECT 1 FROM search_index_docsize WHERE id = ?"  # asking the index its
 _EMPTY = "INSERT INTO search_index (search_index) VALUES ('delete-all')"
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
 _UPTO = "SELECT messages_upto, titles_upto, messages_total, rule FROM search_progress"
-_MESSAGE = "SELECT id, session_id, content, parts FROM chat_messages WHERE id = ?"
-_WAITING = "SELECT id, session_id, was, parts FROM search_waiting ORDER BY id LIMIT ?"
+_WAITING = (
+    "SELECT w.id, w.session_id, w.was, w.parts, d.id IS NOT NULL, m.session_id, m.content, m.parts,"
+    " s.title FROM search_waiting AS w LEFT JOIN search_index_docsize AS d ON d.id = w.id"
+    " LEFT JOIN chat_messages AS m ON m.id = w.id LEFT JOIN chat_sessions AS s ON s.id = -w.id"
+    " ORDER BY w.id"
+)
 _OLD_MESSAGES = (
     "SELECT id, session_id, content, parts FROM chat_messages WHERE id <= ?"
     " AND id NOT IN (SELECT id FROM search_waiting) ORDER BY id DESC"
@@ -73,6 +79,14 @@ _ALL_DONE = "UPDATE search_progress SET messages_upto = 0, titles_upto = 0, mess
 
 
 _Row = tuple[int, str]  # of the index: its id, its words
+
+
+class _Lesson(NamedTuple):
+    """What a row of the index said and what it is to say; "" for nothing."""
+
+    id: int
+    old: str
+    new: str
 
 
 log = logging.getLogger("lite_llm_chat.store")
@@ -116,29 +130,61 @@ def _of_message(row: Any) -> _Row | None:
     return (id_, _indexed(session_id, text)) if text else None
 
 
-# ── in the transaction of a message, a title, a deletion ──────────────────────────────────────
+# ── soon after the transaction of a message, a title, a deletion ──────────────────────────────
+
+
+def waits(conn: Connection) -> bool:
+    """Whether there is something to `settle`."""
+    return first(conn, "SELECT 1 FROM search_waiting LIMIT 1") is not None
 
 
 def settle(conn: Connection) -> bool:
-    """Teach the index what waits, if it is not too much for one commit; whether some is left."""
-    rows = run(conn, _WAITING, (SETTLED_ROWS + 1,))
-    if not rows:
+    """Teach the index what waits, as much as one commit should hold; whether some is left. Raises
+    IndexDamaged."""
+    try:
+        return _settle(conn)
+    except sqlite3.OperationalError:  # the disk
+        raise
+    except sqlite3.DatabaseError as cause:
+        raise IndexDamaged from cause
+
+
+def _settle(conn: Connection) -> bool:
+    lessons, left = _lessons(conn)
+    if not lessons:
         return False
-    done, chars = 0, 0
-    for id_, session_id, was, parts in rows[:SETTLED_ROWS]:
-        if was and _has(conn, id_):
-            old = id_, _indexed(session_id, seen_text(was, parts))
-            run(conn, _TAKE, old)
-            chars += len(old[1])
-        new = _title(conn, -id_) if id_ < 0 else _message(conn, id_)
-        if new and not _has(conn, id_):
-            run(conn, _PUT, new)
-            chars += len(new[1])
-        done = id_
-        if chars > SETTLED_CHARS:
-            break
-    run(conn, "DELETE FROM search_waiting WHERE id <= ?", (done,))
-    return bool(done < rows[-1][0])
+    for lesson in lessons:
+        if lesson.old:
+            run(conn, _TAKE, (lesson.id, lesson.old))
+        if lesson.new:
+            run(conn, _PUT, (lesson.id, lesson.new))
+    run(conn, "DELETE FROM search_waiting WHERE id <= ?", (lessons[-1].id,))
+    for step in ("SAVEPOINT learned", "RELEASE learned"):  # it is written here, not by the COMMIT
+        run(conn, step)
+    return left
+
+
+def _lessons(conn: Connection) -> tuple[list[_Lesson], bool]:
+    """What the next commit should teach, by rising ids as the index wants them; whether there is
+    more."""
+    lessons: list[_Lesson] = []
+    chars = 0
+    for row in driver(conn).execute(_WAITING):
+        if len(lessons) == SETTLED_ROWS or chars > SETTLED_CHARS:
+            return lessons, True
+        lesson = _lesson(row)
+        lessons.append(lesson)
+        chars += len(lesson.old) + len(lesson.new)
+    return lessons, False
+
+
+def _lesson(row: Any) -> _Lesson:
+    id_, was_in, was, was_parts, known, session_id, content, parts, title = row
+    old = _indexed(was_in, seen_text(was, was_parts)) if was and known else ""
+    text = title if id_ < 0 else content and seen_text(content, parts)
+    there = known and not old  # by a backfill
+    new = _indexed(-id_ if id_ < 0 else session_id, text) if text and not there else ""
+    return _Lesson(id_, old, new)
 
 
 def _empty(conn: Connection) -> None:
@@ -152,16 +198,6 @@ def _empty(conn: Connection) -> None:
             run(conn, statement)
     run(conn, "DELETE FROM search_waiting")
     run(conn, _ALL_DONE)
-
-
-def _message(conn: Connection, id_: int) -> _Row | None:
-    found = run(conn, _MESSAGE, (id_,))
-    return _of_message(found[0]) if found else None
-
-
-def _title(conn: Connection, session_id: int) -> _Row | None:
-    found = run(conn, "SELECT title FROM chat_sessions WHERE id = ?", (session_id,))
-    return (-session_id, _indexed(session_id, found[0][0])) if found else None
 
 
 def _has(conn: Connection, rowid: int) -> bool:

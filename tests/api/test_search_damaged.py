@@ -10,9 +10,8 @@ import pytest
 
 from lite_llm_chat.config import Settings
 from lite_llm_chat.search import upkeep
+from lite_llm_chat.search.current import learn
 from lite_llm_chat.store import search
-from lite_llm_chat.store.bare import run
-from lite_llm_chat.store.database import Connection
 from tests.conftest import Product
 
 from .follow import messages
@@ -23,13 +22,15 @@ DAMAGE = {
     "no sense in that record": "UPDATE search_index_data SET block = zeroblob(3) WHERE id = 10",
     "a page of nothing": "UPDATE search_index_data SET block = zeroblob(30) WHERE id > 10",
 }
+TULIPS = ("red", "white", "pink", "striped")  # each is a segment: more are merged
 
 
 async def damaged(settings: Settings, how: str) -> Product:
     """A product that talked of tulips and was started again on an index that is damaged."""
     product = await Product(settings).start()
-    for name in ("red", "white"):
+    for name in TULIPS:
         await (await product.ask(f"say: {name} tulips")).rest()
+        await learn(product.parts.database)
     await product.stop()
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
@@ -44,12 +45,12 @@ async def test_questions_are_answered_and_everything_is_found_again(
     product = await damaged(settings, how)
     frames = await (await product.ask("say: yellow tulips")).rest()
     assert frames[-1].data == {"done": True}
-    assert (await messages(product, 3))[1]["content"] == "yellow tulips"
-    await upkeep.tend(product.parts.database)
+    assert (await messages(product, 5))[1]["content"] == "yellow tulips"
+    await upkeep.look_after(product.parts.database)
     await page(product, "tulips")  # finds what is still damaged
     while await product.parts.database.write(search.backfill):
         pass
-    assert len(await results(product, "tulips")) == 3
+    assert len(await results(product, "tulips")) == 5
     await product.stop()
 
 
@@ -62,30 +63,27 @@ async def test_a_search_that_meets_the_damage_is_answered_and_mends_it(
     while await product.parts.database.write(search.backfill):
         pass
     reply = await page(product, "tulips")
-    assert (len(reply["results"]), reply["indexed"]) == (2, 1.0)
+    assert (len(reply["results"]), reply["indexed"]) == (4, 1.0)
     await product.stop()
 
 
 async def test_the_upkeep_mends_what_it_meets(settings: Settings) -> None:
     product = await damaged(settings, "a page of nothing")
     database = product.parts.database
-    await upkeep._look_after(database)
-    assert await database.read(search.is_behind)
-    await upkeep._look_after(database)
-    assert len(await results(product, "tulips")) == 2
+    await upkeep.look_after(database)  # meets it …
+    await upkeep.look_after(database)  # … and fills a new one
+    assert len(await results(product, "tulips")) == 4
     await product.stop()
 
 
-async def test_what_cannot_be_mended_is_refused_as_ever(
+async def test_what_cannot_be_mended_costs_nobody_but_who_searches(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def still(conn: Connection) -> bool:
-        run(conn, "INSERT INTO search_index (search_index) VALUES ('integrity-check')")
-        return False
-
-    product = await damaged(settings, "a page of nothing")
-    monkeypatch.setattr(search, "settle", still)
+    product = await damaged(settings, "no record of its parts")
     monkeypatch.setattr(search, "mend", lambda _conn: None)
-    status, body = await product.call("POST", "/sessions", {"title": "x"})
+    frames = await (await product.ask("say: yellow tulips")).rest()
+    assert frames[-1].data == {"done": True}
+    status, body = await product.call("GET", "/search?q=tulips")
     assert (status, body["code"]) == (503, "storage_unavailable")
+    assert "made anew" in body["detail"]
     await product.stop()

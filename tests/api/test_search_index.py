@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from lite_llm_chat.config import Settings
-from lite_llm_chat.search import upkeep
+from lite_llm_chat.search import current, upkeep
+from lite_llm_chat.search.current import learn
 from lite_llm_chat.store import search, trash
 from lite_llm_chat.store.bare import run
 from lite_llm_chat.store.database import Connection, Database
@@ -92,6 +93,7 @@ async def test_what_is_said_changed_and_deleted_meanwhile_is_in_the_index_once(
     await plant(product, Seed("new", user("rose")))
     await product.call("PATCH", "/sessions/2", {"title": "changed"})
     await product.call("DELETE", "/sessions/3?permanent=true")
+    await learn(database)
     assert await database.read(rows) == [-6, -2, 11]
     await finished(product)
     everything = [-6, -5, -4, -2, -1, 1, 2, 3, 4, 7, 8, 9, 10, 11]
@@ -99,8 +101,8 @@ async def test_what_is_said_changed_and_deleted_meanwhile_is_in_the_index_once(
     assert await found(product, "changed") == ["changed"]
     for number in (1, 2, 4, 5, 6):
         await product.call("DELETE", f"/sessions/{number}?permanent=true")
-    assert await database.read(rows) == []
     assert await found(product, "rose") == []
+    assert await database.read(rows) == []
 
 
 async def test_a_restart_goes_on_where_it_stopped(product: Product) -> None:
@@ -131,20 +133,61 @@ async def test_a_deletion_does_not_mind_rows_that_were_never_indexed(product: Pr
     assert await found(product, "rose") == ["y"]
 
 
-async def test_what_is_too_much_for_one_commit_is_learned_soon(database: Database) -> None:
+async def test_one_commit_teaches_no_more_than_it_should_hold(database: Database) -> None:
     many = search.SETTLED_ROWS + 40
 
     def everything(conn: Connection) -> None:
         planted(conn, Seed("-", user(*["rose"] * many)))
 
     await database.write(everything)
+    assert await database.read(rows) == []
+    assert await database.write(search.settle)
     assert len(await database.read(rows)) == search.SETTLED_ROWS
-    await upkeep.tend(database)
+    assert not await database.write(search.settle)
     assert len(await database.read(rows)) == many + 1
     await database.write(lambda conn: removed(conn, 1))
-    assert len(await database.read(rows)) == many + 1 - search.SETTLED_ROWS
-    await upkeep.tend(database)
+    assert len(await database.read(rows)) == many + 1
+    await learn(database)
     assert await database.read(rows) == []
+
+
+async def test_a_commit_that_teaches_long_texts_teaches_fewer(database: Database) -> None:
+    long = "rose " * (search.SETTLED_CHARS // 10)
+
+    def everything(conn: Connection) -> None:
+        planted(conn, Seed("-", user(*[long] * 5)))
+
+    await database.write(everything)
+    assert await database.write(search.settle)
+    assert await database.read(rows) == [-1, 1, 2]
+    await learn(database)
+    assert len(await database.read(rows)) == 6
+
+
+async def test_who_searches_after_very_much_at_once_waits_for_so_much_and_no_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = search.SETTLED_ROWS * 2
+    await database.write(lambda conn: planted(conn, Seed("x", user(*["rose"] * many))))
+    monkeypatch.setattr(current, "STEPS", 2)
+    assert len(await current.read(database, rows)) == many
+    assert len(await current.read(database, rows)) == many + 1  # the title is one too
+
+
+async def test_a_search_finds_what_is_known_where_the_disk_takes_nothing(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(product, Seed("known", user("rose")))
+    database = product.parts.database
+    await database.write(lambda conn: planted(conn, Seed("new", user("rose"))))
+
+    def full(_conn: Connection) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "settle", full)
+        assert await found(product, "rose") == ["known"]
+    assert sorted(await found(product, "rose")) == ["known", "new"]
 
 
 async def test_what_changes_before_it_was_learned_is_learned_as_it_is_at_last(
@@ -164,10 +207,13 @@ async def test_what_changes_before_it_was_learned_is_learned_as_it_is_at_last(
         return [word for word in asked if run(conn, match, (word,))]
 
     await database.write(said_and_changed)
+    await learn(database)
     assert await database.read(words_there) == ["tulip", "third"]
     await database.write(lambda conn: run(conn, "UPDATE chat_messages SET content = 'a rose'"))
+    await learn(database)
     assert await database.read(words_there) == ["rose", "third"]
     await database.write(lambda conn: removed(conn, 1))
+    await learn(database)
     assert await database.read(words_there) == []
 
 
@@ -177,6 +223,7 @@ async def test_only_the_beginning_of_a_very_long_message_is_indexed(product: Pro
     assert await found(product, "rose") == ["long"]
     assert await found(product, "unreachable") == []
     await product.call("DELETE", "/sessions/1?permanent=true")
+    await learn(product.parts.database)
     assert await product.parts.database.read(rows) == []
 
 
@@ -197,8 +244,9 @@ def segments(conn: Connection) -> int:
 async def test_many_small_segments_are_merged_into_few(database: Database) -> None:
     for number in range(25):
         await database.write(partial(planted, seed=Seed(f"{number}", user("rose"))))
+        await learn(database)
     before = await database.read(rows)
-    assert await database.read(segments) == 25  # a commit makes one, and merges nothing
+    assert await database.read(segments) == 25  # each time makes one, and merges nothing
     await upkeep.tend(database)
     assert await database.read(segments) == 1
     assert await database.read(rows) == before

@@ -106,7 +106,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lite_llm_chat.search": _ours("domain errors search store"),
     "lite_llm_chat.api": _ours(
         "domain errors answering.approvals asking.manners backups catalog chat exporters history"
-        " model_lists prices files.uploads search.finding temporary usage store api"
+        " model_lists prices files.uploads search.current search.finding temporary usage store api"
     ),
     "lite_llm_chat.temporary": _ours(
         "domain errors answering.approvals answering.attempts answering.run catalog chat engine"
