@@ -128,6 +128,15 @@ async def test_it_is_gone_when_it_is_deleted(product: Product, upstream: DeepSee
     assert left == 0
 
 
+async def test_nothing_of_it_is_noted_for_a_search(product: Product) -> None:
+    await ask(product, "say: a rose")
+    heart = await product.parts.temporary.heart()
+    noted = await heart.database.read(
+        lambda conn: conn.exec_driver_sql("SELECT count(*) FROM search_waiting").scalar()
+    )
+    assert noted == 0
+
+
 async def test_it_is_gone_after_its_time_unless_it_is_being_answered(
     product: Product, upstream: DeepSeekStandIn
 ) -> None:
