@@ -32,6 +32,7 @@ from sqlalchemy.pool import StaticPool
 
 from ..errors import IndexDamaged, LiteError, RuleBroken, StorageUnavailable
 from .bare import Mode, driver, transaction
+from .bell import Bell
 from .location import Location, Lock
 from .migrate import migrate
 
@@ -82,6 +83,7 @@ class Database:
         self._readers: list[threading.Thread] = []  # as many as were ever needed at once
         self._views = threading.local()  # each reader thread's connection
         self._opened: list[Connection] = []  # all of them
+        self._bell: Bell
         self.writable = True  # False from a refused write until the next one that is taken
 
     async def open(self) -> None:
@@ -93,6 +95,7 @@ class Database:
         except BaseException:
             self._lock.release()
             raise
+        self._bell = Bell()
         self._thread = _started("writer", self._serve)
 
     async def close(self) -> None:
@@ -107,6 +110,8 @@ class Database:
             await asyncio.to_thread(self._readers.pop().join)
         for view in self._opened:
             view.close()
+        if thread is not None:
+            self._bell.close()
         self._reading.dispose()
         self._writing.dispose()
         self._lock.release()
@@ -153,8 +158,8 @@ class Database:
     def _serve_reads(self) -> None:
         while job := self._asked.get():
             if not job.future.done():  # its caller still waits
-                _attempt(self._view, [job], "DEFERRED")
-            job.future.get_loop().call_soon_threadsafe(self._settle_read, job)
+                _attempt(self._view, [job], "DEFERRED", self._bell)
+            self._bell.call(self._settle_read, job)
             del job  # nothing of it is held while the next one is waited for
 
     def _view(self) -> Connection:
@@ -190,8 +195,7 @@ class Database:
                 break
         if group:
             self._commit(conn, group)
-            loop = group[0].future.get_loop()
-            loop.call_soon_threadsafe(_settle, group)
+            self._bell.call(_settle, group)
         return job is not None
 
     def _commit(self, conn: Connection, group: list[_Job]) -> None:
@@ -204,7 +208,7 @@ class Database:
         """Whether the group is committed; else nothing is stored and the error stands on every
         job."""
         before = driver(conn).total_changes
-        failure = _attempt(lambda: conn, group, "IMMEDIATE")
+        failure = _attempt(lambda: conn, group, "IMMEDIATE", self._bell)
         if failure is None:  # one that changed nothing asked nothing of the disk
             self.writable = self.writable or driver(conn).total_changes > before
         elif len(group) == 1 and _is_refusal(failure):
@@ -219,14 +223,16 @@ def _is_refusal(failure: BaseException) -> bool:
     return refused and isinstance(failure.__cause__, _REFUSALS)
 
 
-def _attempt(view: Callable[[], Connection], group: list[_Job], mode: Mode) -> BaseException | None:
+def _attempt(
+    view: Callable[[], Connection], group: list[_Job], mode: Mode, bell: Bell
+) -> BaseException | None:
     """Run the group in one transaction. The error, if there was one: it stands on every job."""
     try:
         conn = view()
         with transaction(conn, mode):
             for job in group:
                 job.result, job.error = job.work(conn), None
-            _tell_early(group)
+            _tell_early(group, bell)
         return None
     except LiteError as error:
         failure: BaseException = error
@@ -246,10 +252,10 @@ def _started(name: str, work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def _tell_early(group: list[_Job]) -> None:
+def _tell_early(group: list[_Job], bell: Bell) -> None:
     for job in group:
         if job.early is not None:
-            job.future.get_loop().call_soon_threadsafe(job.early, job.result)
+            bell.call(job.early, job.result)
             job.early = None
 
 

@@ -125,7 +125,7 @@ class Disk(Database):
         early: Callable[[T], None] | None = None,
     ) -> T:
         job = database._Job(work, self._loop.create_future())
-        if database._attempt(lambda: conn, [job], mode) is not None:
+        if database._attempt(lambda: conn, [job], mode, self._bell) is not None:
             assert job.error is not None
             raise job.error
         result: T = job.result  # type: ignore[assignment]
