@@ -116,7 +116,9 @@ def briefed(brief: Brief, choice: Choice, options: Options, rules: Rules) -> Bri
     left_out = _left_out(brief, choice, kept, dropped) if dropped else None
     if left_out is not None and left_out.before:
         kept = (*_head(kept), Turn("system", SUMMED_UP + left_out.before), *_talk(kept))
-    sent = replace(options, response_format=form)
+    sent = options
+    if form is not options.response_format:
+        sent = replace(options, response_format=form)
     pictured = any(turn.pictures for turn in kept)
     prompt = Prompt(choice.served, kept, sent, prefix, tools, pictured)
     warnings = _warnings(choice, rules, prompt, left_out)

@@ -222,6 +222,8 @@ def _payload(prompt: Prompt) -> dict[str, object]:
     if options.top_p is not None and _minds_top_p(prompt.model, options):
         low, high = _TOP_P_THINKING if thinks else (0.01, 1.0)
         payload["top_p"] = min(max(options.top_p, low), high)
+    if not prompt.tools:
+        return payload
     habits = replace(_SENT, strict=_strict(prompt))
     if thinks:
         habits = replace(habits, forced=NOT_FORCED)

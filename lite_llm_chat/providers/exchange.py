@@ -166,12 +166,11 @@ async def exchange(
 
 def _storable(finish: Finish) -> Finish:
     """With names as any store can hold them: a vendor may call its model what it likes."""
-    return replace(
-        finish,
-        reason=_name(finish.reason),
-        model=finish.model and _name(finish.model),
-        fingerprint=finish.fingerprint and _name(finish.fingerprint),
-    )
+    said = finish.reason, finish.model, finish.fingerprint
+    reason, model, fingerprint = names = tuple(one and _name(one) for one in said)
+    if names == said:
+        return finish
+    return replace(finish, reason=reason or "", model=model, fingerprint=fingerprint)
 
 
 def _name(said: str) -> str:

@@ -61,6 +61,7 @@ _decode_options = _reader(msgspec.json.Decoder(Options).decode)
 _decode_strings = _reader(msgspec.json.Decoder(tuple[str, ...]).decode)
 
 
+_MOMENT_CHARS = len("2026-11-30 12:00:00.000000")
 _from_iso = datetime.fromisoformat
 _decode_moment = _reader(lambda text: _from_iso(text).replace(tzinfo=UTC))
 
@@ -125,7 +126,8 @@ def text_to_parts(text: str | None) -> tuple[Part, ...]:
 
 def moment_to_text(at: datetime) -> str:
     """A moment as the tables keep it: UTC without its zone, to the microsecond."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    here = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return here.isoformat(" ", "microseconds")[:_MOMENT_CHARS]
 
 
 def text_to_moment(text: str) -> datetime:
