@@ -62,7 +62,7 @@ WHOLE = Plan(
     reads=Reads(answers=1_000_000, rounds=3),
     searches=Searches(messages=1_000_000, queries=40, commits=1000),
     paced=Order(200, 500, 50),
-    fast=Order(200, 800, 100),
+    fast=Order(200, 800, 100, gather_s=0.05),
     short=Order(200, 200, 50, chars=SHORT_CHARS),
     unpaced=Order(20, 4000, 0),
     dialects=Order(200, 400, 50),
@@ -78,7 +78,7 @@ QUICK = Plan(
     reads=Reads(answers=10_000, rounds=1),
     searches=Searches(messages=4000, queries=3, commits=70),
     paced=Order(20, 150, 50),
-    fast=Order(20, 200, 100),
+    fast=Order(20, 300, 100, gather_s=0.05),
     short=Order(20, 50, 50, chars=SHORT_CHARS),
     unpaced=Order(4, 500, 0),
     dialects=Order(20, 150, 50),
@@ -118,7 +118,9 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
         else:
             print("  nginx is not installed: its column stays empty", file=sys.stderr)
         sides = Sides(product, nginx, Place(upstream, cores))
-        await taken.add("first token", alone.first_token(product, direct, nginx, plan.pairs))
+        await taken.add(
+            "first token", alone.first_token(servers, product, direct, nginx, plan.pairs)
+        )
         await taken.add("accepting", alone.accepting(server, folder, plan.accepts))
         await streaming(taken, sides, plan)
         servers.stop(server)

@@ -10,12 +10,13 @@ import asyncio
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from .client import Connection, Failed, Whole, connect, get, post
 from .load import Order, Target, ask
 from .report import Row, goal, percentile, quantiles
-from .servers import Server
+from .servers import Server, Servers
 
 LONE = Order(streams=1, tokens=3, rate=1000)
 WARM_UP = 10
@@ -25,10 +26,25 @@ ADDED_MS = 1.5, 15  # at most, to the first token: p50, p99
 
 
 async def first_token(
-    product: Target, direct: Target, nginx: Target | None, pairs: int
+    servers: Servers, product: Target, direct: Target, nginx: Target | None, pairs: int
 ) -> list[Row]:
-    """What the product adds to the time until the first token."""
+    """What the product adds to the time until the first token: on cores that are awake, and on
+    cores that sleep whenever nobody needs them."""
     targets = [direct, product, *([nginx] if nginx else [])]
+    with servers.awake():
+        awake = await _firsts(targets, pairs)
+    asleep = await _firsts(targets, pairs)
+    what = "one stream alone: added to the first token, p50 / p99"
+    row, quick = _added(what, awake)
+    wanted = goal(
+        f"≤ {ADDED_MS[0]} / {ADDED_MS[1]} ms",
+        *(a <= b for a, b in zip(quick, ADDED_MS, strict=True)),
+    )
+    return [replace(row, goal=wanted), _added(f"{what}, where idle cores sleep", asleep)[0]]
+
+
+async def _firsts(targets: list[Target], pairs: int) -> list[list[float]]:
+    """Milliseconds until the first token, of each target in turn."""
     lines = [(target, await connect(target.server.port)) for target in targets]
     taken = [
         [await _until_first(connection, target) for target, connection in lines]
@@ -36,20 +52,17 @@ async def first_token(
     ]
     for _, connection in lines:
         connection.close()
-    taken = taken[WARM_UP:]
+    return taken[WARM_UP:]
+
+
+def _added(what: str, taken: list[list[float]]) -> tuple[Row, tuple[float, float]]:
     p50, p99 = quantiles([row[1] - row[0] for row in taken])
     others = f"direct: {percentile([row[0] for row in taken], 50):.2f} ms"
-    if nginx:
+    if len(taken[0]) > 2:
         through = quantiles([row[2] - row[0] for row in taken])
         others += f"; nginx adds {through[0]:.2f} / {through[1]:.2f} ms"
-    row = Row(
-        "one stream alone: added to the first token, p50 / p99",
-        f"+{p50:.2f} / +{p99:.2f} ms",
-        f"{percentile([row[1] for row in taken], 50):.2f} ms",
-        others,
-        goal(f"≤ {ADDED_MS[0]} / {ADDED_MS[1]} ms", p50 <= ADDED_MS[0], p99 <= ADDED_MS[1]),
-    )
-    return [row]
+    ours = f"{percentile([row[1] for row in taken], 50):.2f} ms"
+    return Row(what, f"+{p50:.2f} / +{p99:.2f} ms", ours, others), (p50, p99)
 
 
 async def _until_first(connection: Connection, target: Target) -> float:

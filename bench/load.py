@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from .client import Connection, Dialect, Failed, Tokens, post, products, vendors
@@ -25,7 +26,7 @@ SETTLED_S = 2.0  # of a stream's own time: then the last of its round has run fo
 class Order:
     """How many streams, of how many tokens, how many a second (0: as fast as it goes), arriving
     within how many seconds, on connections that are kept or opened when they arrive, and of how
-    many characters a token."""
+    many characters a token. What has come is read every `gather_s`, or 0: at once."""
 
     streams: int
     tokens: int
@@ -33,6 +34,7 @@ class Order:
     within_s: float = 1.0
     fresh: bool = False
     chars: int = RECORD_CHARS
+    gather_s: float = 0.0
 
     @property
     def text(self) -> str:
@@ -123,10 +125,18 @@ class Cost:
         return between(self.readings, self.all_begun_at + 1, first_end)
 
     @property
+    def _running_tokens(self) -> float:
+        return self.running.wall_s * self.order.rate * self.order.streams
+
+    @property
     def running_us(self) -> float:
         """CPU of the server for one token while all were there."""
-        share = self.running
-        return share.server_s / (share.wall_s * self.order.rate * self.order.streams) * 1e6
+        return self.running.server_s / self._running_tokens * 1e6
+
+    @property
+    def running_wakes(self) -> float:
+        """How often the server was woken for one token while all were there."""
+        return self.running.wakes / self._running_tokens
 
     @property
     def running_mb(self) -> float:
@@ -187,20 +197,21 @@ async def run(target: Target, order: Order, place: Place) -> Cost:
     """All streams of an order at once. Raises Failed if one was not whole or the load was busy."""
     request, meter = target.request(order.text), Meter(target.server, place.upstream)
     tapes: dict[int, Tape] = {}
+    patient = order.gather_s > 0
 
     async def stream(number: int) -> float:
         if order.rate:  # begin at another phase than the neighbours do
             await asyncio.sleep(order.within_s * number / order.streams)
         asked_at = time.monotonic()
         if order.fresh:
-            tapes[number] = await roll(target.server.port)
+            tapes[number] = await roll(target.server.port, patient=patient)
         await tapes[number].ask(request)
         return asked_at
 
     try:
         for number in range(0 if order.fresh else order.streams):
-            tapes[number] = await roll(target.server.port)
-        async with meter:
+            tapes[number] = await roll(target.server.port, patient=patient)
+        async with meter, _gathering(tapes, order.gather_s):
             asked = await _together(stream(number) for number in range(order.streams))
     finally:
         for tape in tapes.values():
@@ -213,6 +224,23 @@ async def run(target: Target, order: Order, place: Place) -> Cost:
     if refused := cost.whole.why_refused(place.cores):
         raise Failed(refused)
     return cost
+
+
+@asynccontextmanager
+async def _gathering(tapes: Mapping[int, Tape], every_s: float) -> AsyncIterator[None]:
+    """Have patient tapes read from time to time."""
+
+    async def again() -> None:
+        while every_s:
+            await asyncio.sleep(every_s)
+            for tape in tapes.values():
+                tape.resume()
+
+    reading = asyncio.create_task(again())
+    try:
+        yield
+    finally:
+        reading.cancel()
 
 
 async def _together(streams: Iterable[Coroutine[None, None, float]]) -> list[float]:

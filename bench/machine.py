@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_WAITS = re.compile(r"^voluntary_ctxt_switches:\s*(\d+)$", re.MULTILINE)
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -58,6 +61,12 @@ def spent_s(pids: Iterable[int]) -> float:
     return sum(ticks) * TICK_S
 
 
+def waits(pids: Iterable[int]) -> int:
+    """How often these processes have waited so far, with all their threads: each time somebody
+    had to wake them."""
+    return sum(map(_waits, pids))
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory of the process and its family, megabytes (10^6 bytes)."""
     return held_mb(family(pid))
@@ -77,6 +86,14 @@ def name() -> str:
             model = f"{line.partition(':')[2].strip()} ({platform.machine()})"
             break
     return f"{model}, {len(os.sched_getaffinity(0))} cores usable"
+
+
+def _waits(pid: int) -> int:
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with suppress(OSError):  # a thread that has just ended
+            found += int(_WAITS.search(status.read_text("utf-8"))[1])  # type: ignore[index]
+    return found
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -12,7 +12,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from .machine import Cores, family, held_mb, spent_s
+from .machine import Cores, family, held_mb, spent_s, waits
 from .servers import Server
 
 BUSIEST = 0.85
@@ -21,23 +21,27 @@ EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """CPU seconds so far of the server, the upstream and this process; the server's memory."""
+    """CPU seconds so far of the server, the upstream and this process; the server's memory, and
+    how often it was woken."""
 
     at: float
     server_s: float
     upstream_s: float
     own_s: float
     rss_mb: float
+    wakes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What was spent between two readings: seconds of CPU, seconds of time."""
+    """What was spent between two readings: seconds of CPU, seconds of time, and how often the
+    server was woken."""
 
     server_s: float
     upstream_s: float
     own_s: float
     wall_s: float
+    wakes: int = 0
 
     def why_refused(self, cores: Cores) -> str:
         """Empty if the load had enough of its core left to be trusted, else what to say."""
@@ -67,7 +71,8 @@ class Meter:
 
     def _read(self) -> None:
         spent = spent_s(self._server), spent_s(self._upstream), time.process_time()
-        self.readings.append(Reading(time.monotonic(), *spent, held_mb(self._server)))
+        held = held_mb(self._server), waits(self._server)
+        self.readings.append(Reading(time.monotonic(), *spent, *held))
 
     async def _again(self) -> None:
         while True:
@@ -88,6 +93,7 @@ def between(readings: list[Reading], begin: float, end: float) -> Share:
         last.upstream_s - first.upstream_s,
         last.own_s - first.own_s,
         last.at - first.at,
+        last.wakes - first.wakes,
     )
 
 

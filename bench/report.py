@@ -80,9 +80,17 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
 
 * **Goal**: what this project wants of itself, and whether the figure beside it reaches it.
   A line without a goal is there to be compared.
-* **CPU for a streamed token**: CPU time of the server's processes, divided by the tokens relayed.
-  nginx with `proxy_buffering off` relays the same upstream and keeps nothing; the product parses
-  every token and has it on disk before it is shown. Above 1.00 the product is the cheaper one.
+* **CPU for a streamed token**: CPU time of the server's processes while all streams run, divided by
+  the tokens relayed meanwhile. nginx with `proxy_buffering off` relays the same upstream and keeps
+  nothing; the product parses every token and has it on disk before it is shown. Above 1.00 the
+  product is the cheaper one. *With its share of the question and of the end*: CPU time from the
+  first question to the last end, divided by all tokens.
+* **Woken**: how often a thread of the server had slept and was woken, for a token. Each stream of
+  the upstream speaks at moments of its own, as vendors do: whoever relays token by token pays
+  for a wake, a read and a send each time. An upstream that lets all streams speak on the beat of
+  one timer, as this bench's did until November 2026, wakes nginx once for twenty tokens.
+  At 100 tokens a second the load client reads every 50 ms what has come, to leave its core to the
+  upstream.
 * **CPU for a streamed token of a dialect**: of the same text, while all streams run; each dialect
   as its vendor speaks it. They are compared with chunks of OpenAI's dialect that say the usage so
   far, because in the others something differs in each event too: blanks, counts, a time, a number.
@@ -110,6 +118,10 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   tokens, less than 1 kB of text, so that it is the stream that is measured.
 * **First token**: one stream at a time; the same question directly to the upstream, then through
   the product, and the difference of each pair. The durable accept of the question is part of it.
+  A request passes from thread to thread, and on a virtual machine it can take a tenth of a
+  millisecond to wake a core that sleeps. So it is measured twice: with something on each core
+  that gives way to everything (`SCHED_IDLE`) and so keeps it awake, as a server that others use
+  too is; and as the machine does it by itself.
 * **Accepting**: a session is created and committed (`synchronous=FULL`) before the answer. It is
   compared with `fdatasync` of 4 KiB in the same folder, the least that a durable commit costs.
 * **As fast as it can**: the upstream does not pace itself; every token still goes through the log.

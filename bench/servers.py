@@ -16,6 +16,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +50,14 @@ http {{
         }}
     }}
 }}
+"""
+
+SPIN = """
+import os
+os.sched_setaffinity(0, {{{core}}})
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+while os.getppid() == {parent}:
+    pass
 """
 
 
@@ -132,6 +142,24 @@ class Servers:
         config.write_text(text, "utf-8")
         command = [program, "-p", str(self._folder), "-c", str(config)]
         return await self._start(command, port, self._cores.server, {})
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Keep the cores from sleeping: on each runs something that gives way to everything."""
+        cores = {self._cores.server, self._cores.load} - {None} or os.sched_getaffinity(0)
+        spinning = [
+            subprocess.Popen(
+                [sys.executable, "-c", SPIN.format(core=core, parent=os.getpid())],
+                env=surroundings(),
+            )
+            for core in cores
+        ]
+        try:
+            yield
+        finally:
+            for process in spinning:
+                process.kill()
+                process.wait()
 
     async def _start(self, command: list[str], port: int, core: int | None, env: Env) -> Server:
         if core is not None:

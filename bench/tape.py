@@ -23,11 +23,12 @@ END = b"0\r\n\r\n"  # of a body in chunks; nothing that the servers here stream 
 class Tape(asyncio.BufferedProtocol):
     """A connection that is asked once or one question after the other, and remembers the last.
     What comes is copied out of one buffer for all: a fresh one for each piece costs ten times the
-    copy."""
+    copy. A `patient` one reads once, and again after `resume`."""
 
     _buffer = memoryview(bytearray(1 << 16))
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
+        self._patient = patient
         self._transport: asyncio.Transport
         self._asked: asyncio.Future[None] | None = None
         self._moments_ns: list[int] = []
@@ -46,6 +47,10 @@ class Tape(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         self._transport.close()
+
+    def resume(self) -> None:
+        """Read once more."""
+        self._transport.resume_reading()
 
     @property
     def size_bytes(self) -> int:
@@ -73,6 +78,8 @@ class Tape(asyncio.BufferedProtocol):
             self._end(Failed(f"answered {data.splitlines()[0].decode(errors='replace')}"))
         elif data.endswith(END) or size_bytes < len(END):
             self._look_for_the_end()
+        if self._patient:
+            self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc or ConnectionResetError("closed before the answer was whole"))
@@ -91,8 +98,8 @@ class Tape(asyncio.BufferedProtocol):
             asked.set_exception(failure)
 
 
-async def roll(port: int) -> Tape:
+async def roll(port: int, *, patient: bool = False) -> Tape:
     """A connection to a loopback port that is recorded."""
     loop = asyncio.get_running_loop()
-    _, tape = await loop.create_connection(Tape, "127.0.0.1", port)
+    _, tape = await loop.create_connection(lambda: Tape(patient=patient), "127.0.0.1", port)
     return tape

@@ -1,8 +1,8 @@
 """A cheap vendor for measuring: it streams as many tokens as it is asked for, at the asked rate.
 
     "… count=500 rate=50 chars=21" in the question ─▶ 500 chunks, each its own write, one every
-    20 ms; each chunk's text is one record: its number and the microsecond at which it was
-    sent, or, of 4 characters, the number alone
+    20 ms, at moments of its own; each chunk's text is one record: its number and the microsecond
+    at which it was sent, or, of 4 characters, the number alone
 
 Rate 0 means: as fast as the connection takes it. The path says whose dialect it is
 (shapes.py); DeepSeek's, where it says nothing. It answers nothing else and checks nothing: the
@@ -13,18 +13,27 @@ it shares a core with the load client. `python -m bench.upstream PORT` serves un
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import re
+import socket
 import sys
+import threading
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
+from itertools import cycle
+from queue import Empty, SimpleQueue
 
-from .shapes import ALIKE, shape_at
+from .shapes import Shape, shape_at
 
 RECORD_CHARS = 21
 SHORT_CHARS = 4
 ORDER = re.compile(rb"count=(\d+) rate=(\d+)(?: chars=(\d+))?")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 BURST = 64  # tokens of one write at rate 0
+GOLDEN = 0.618034  # multiples of it are spread evenly, however many there are
+_PR_SET_TIMERSLACK = 29
 
 
 def record(number: int, chars: int) -> bytes:
@@ -40,50 +49,111 @@ def chunk(payload: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(payload), payload)
 
 
+class Speech:
+    """A paced answer: its tokens after the first, each at its own moment. The second one's is up
+    to a token's time later than it would be: no two streams keep the same step for long."""
+
+    def __init__(self, plain: socket.socket, pace: Pace, phase: float) -> None:
+        self._plain = plain
+        self._pace = pace
+        self._begun = time.monotonic() + phase / pace.rate
+        self._sent = 1
+        self._unsent = b""
+
+    @property
+    def due(self) -> float:
+        """When it speaks next, by the monotonic clock."""
+        return self._begun + self._sent / self._pace.rate
+
+    def speak(self) -> bool:
+        """Send one token, and what was not taken before; whether there is more to send."""
+        pace, data = self._pace, self._unsent
+        if self._sent < pace.count:
+            data += pace.said(self._sent, 1)
+            self._sent += 1
+        try:
+            self._unsent = data[self._plain.send(data) :]
+        except BlockingIOError:
+            self._unsent = data
+        except OSError:  # nobody listens any more
+            return False
+        return self._sent < pace.count or bool(self._unsent)
+
+    def close(self) -> None:
+        self._plain.close()
+
+
 class Pacer:
-    """Gives every paced stream its turn: one timer for all of them, since one each costs more
-    than the tokens."""
+    """Has every paced stream speak at its moments: a thread, because an event loop's timers have
+    a grain of a millisecond. Twenty streams would speak at once then, and who relays them be woken
+    once for all twenty: vendors do not agree on their moments."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._turns: list[tuple[float, int, Connection]] = []  # a heap; the number breaks ties
-        self._next = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._new: SimpleQueue[Speech] = SimpleQueue()
+        self._turns: list[tuple[float, int, Speech]] = []  # a heap; the number breaks ties
+        self._number = 0
+        threading.Thread(target=self._serve, name="pacer", daemon=True).start()
 
-    def add(self, at: float, stream: Connection) -> None:
-        """Let the stream speak from that moment of the loop's clock on."""
-        self._next += 1
-        heappush(self._turns, (at, self._next, stream))
-        self._set()
+    def add(self, speech: Speech) -> None:
+        """From now on it speaks by itself."""
+        self._new.put(speech)
 
-    def _run(self) -> None:
-        now, turns = self._loop.time(), self._turns
-        while turns and turns[0][0] <= now:
-            _, number, stream = turns[0]
-            again = stream.speak()
-            if again is None:
-                heappop(turns)
+    def _serve(self) -> None:
+        _wake_in_time()
+        while True:
+            wait_s = self._turns[0][0] - time.monotonic() if self._turns else None
+            if wait_s is None or wait_s > 0:
+                with suppress(Empty):
+                    self._take(self._new.get(timeout=wait_s))
+                continue
+            _, number, speech = self._turns[0]
+            if speech.speak():
+                heapreplace(self._turns, (speech.due, number, speech))
             else:
-                heapreplace(turns, (again, number, stream))
-        self._set()
+                heappop(self._turns)
+                speech.close()
 
-    def _set(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._turns[0][0], self._run) if self._turns else None
+    def _take(self, speech: Speech) -> None:
+        self._number += 1
+        heappush(self._turns, (speech.due, self._number, speech))
+
+
+def _wake_in_time() -> None:
+    """Have this thread woken at the moment that it asks for, and not 50 µs later."""
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is to be said: how many tokens, how many a second, of how many characters, in whose
+    dialect."""
+
+    count: int
+    rate: int
+    chars: int
+    shape: Shape
+
+    def said(self, first: int, more: int) -> bytes:
+        """Some tokens, and the end behind the last one."""
+        event, chars = self.shape.event, self.chars
+        events = (event(record(number, chars), number) for number in range(first, first + more))
+        data = b"".join(map(chunk, events))
+        if first + more >= self.count:
+            data += chunk(self.shape.last(self.count)) + b"0\r\n\r\n"
+        return data
 
 
 class Connection(asyncio.Protocol):
     """One kept connection; it answers one request after the other."""
 
+    _phases = cycle((number * GOLDEN) % 1 for number in range(1000))
+
     def __init__(self, pacer: Pacer) -> None:
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer
         self._received = b""
-        self._sent = self._count = self._rate = 0
-        self._chars = RECORD_CHARS
-        self._shape = ALIKE
-        self._begun = 0.0
+        self._pace: Pace
+        self._sent = 0
         self._paused = False
         self._transport: asyncio.Transport
 
@@ -100,16 +170,16 @@ class Connection(asyncio.Protocol):
         self._received = b""
         order = ORDER.search(body)
         count, rate, chars = order.groups() if order else (1, 0, None)
-        self._count, self._rate, self._chars = int(count), int(rate), int(chars or RECORD_CHARS)
-        self._sent = 0
-        self._begun = self._loop.time()
-        self._shape = shape_at(head.split(b" ", 2)[1])
-        self._transport.write(self._shape.head)
-        if self._shape.first:
-            self._transport.write(chunk(self._shape.first))
-        if self._rate:
-            self._pacer.add(self._begun, self)
+        shape = shape_at(head.split(b" ", 2)[1])
+        pace = self._pace = Pace(int(count), int(rate), int(chars or RECORD_CHARS), shape)
+        self._transport.write(shape.head + (chunk(shape.first) if shape.first else b""))
+        if pace.rate:
+            self._transport.write(pace.said(0, 1))
+            if pace.count > 1:
+                plain = self._transport.get_extra_info("socket").dup()
+                self._pacer.add(Speech(plain, pace, next(self._phases)))
         else:
+            self._sent = 0
             self._pour()
 
     def pause_writing(self) -> None:
@@ -117,31 +187,17 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if not self._rate and self._sent < self._count:
+        if not self._pace.rate and self._sent < self._pace.count:
             self._pour()
-
-    def speak(self) -> float | None:
-        """Send one token; when the next one is due, None if there is none."""
-        if self._transport.is_closing():
-            return None
-        self._send(1)
-        return None if self._sent == self._count else self._begun + self._sent / self._rate
 
     def _pour(self) -> None:
         if self._transport.is_closing():
             return
-        self._send(min(BURST, self._count - self._sent))
-        if self._sent < self._count and not self._paused:
-            self._loop.call_soon(self._pour)
-
-    def _send(self, more: int) -> None:
-        numbers = range(self._sent, self._sent + more)
-        event, chars = self._shape.event, self._chars
-        events = (event(record(number, chars), number) for number in numbers)
-        self._transport.write(b"".join(map(chunk, events)))
+        more = min(BURST, self._pace.count - self._sent)
+        self._transport.write(self._pace.said(self._sent, more))
         self._sent += more
-        if self._sent == self._count:
-            self._transport.write(chunk(self._shape.last(self._count)) + b"0\r\n\r\n")
+        if self._sent < self._pace.count and not self._paused:
+            self._loop.call_soon(self._pour)
 
 
 async def serve(port: int) -> None:
