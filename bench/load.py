@@ -26,7 +26,8 @@ SETTLED_S = 2.0  # of a stream's own time: then the last of its round has run fo
 class Order:
     """How many streams, of how many tokens, how many a second (0: as fast as it goes), arriving
     within how many seconds, on connections that are kept or opened when they arrive, and of how
-    many characters a token. What has come is read every `gather_s`, or 0: at once."""
+    many characters a token. What has come is read every `gather_s`, or 0: at once. `apart`: each
+    stream's tokens come at moments of their own."""
 
     streams: int
     tokens: int
@@ -35,11 +36,13 @@ class Order:
     fresh: bool = False
     chars: int = RECORD_CHARS
     gather_s: float = 0.0
+    apart: bool = False
 
     @property
     def text(self) -> str:
         """The question that makes the upstream do so."""
-        return f"count={self.tokens} rate={self.rate} chars={self.chars} please"
+        apart = " apart" if self.apart else ""
+        return f"count={self.tokens} rate={self.rate} chars={self.chars}{apart} please"
 
     @property
     def total(self) -> int:

@@ -85,12 +85,11 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   nothing; the product parses every token and has it on disk before it is shown. Above 1.00 the
   product is the cheaper one. *With its share of the question and of the end*: CPU time from the
   first question to the last end, divided by all tokens.
-* **Woken**: how often a thread of the server had slept and was woken, for a token. Each stream of
-  the upstream speaks at moments of its own, as vendors do: whoever relays token by token pays
-  for a wake, a read and a send each time. An upstream that lets all streams speak on the beat of
-  one timer, as this bench's did until November 2026, wakes nginx once for twenty tokens.
-  At 100 tokens a second the load client reads every 50 ms what has come, to leave its core to the
-  upstream.
+* **Woken**: how often a thread of the server had slept and was woken, for a token. In the rows
+  that say it each stream of the upstream speaks at moments of its own, as vendors do: whoever
+  relays token by token pays for a wake, a read and a send each time. In the others all streams
+  speak on the beat of a millisecond, which leaves more of its core to the load client. At 100
+  tokens a second the client reads every 50 ms what has come, for the same reason.
 * **CPU for a streamed token of a dialect**: of the same text, while all streams run; each dialect
   as its vendor speaks it. They are compared with chunks of OpenAI's dialect that say the usage so
   far, because in the others something differs in each event too: blanks, counts, a time, a number.

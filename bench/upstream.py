@@ -1,8 +1,8 @@
 """A cheap vendor for measuring: it streams as many tokens as it is asked for, at the asked rate.
 
     "… count=500 rate=50 chars=21" in the question ─▶ 500 chunks, each its own write, one every
-    20 ms, at moments of its own; each chunk's text is one record: its number and the microsecond
-    at which it was sent, or, of 4 characters, the number alone
+    20 ms, with "apart" behind it at moments of its own; each chunk's text is one record: its
+    number and the microsecond at which it was sent, or, of 4 characters, the number alone
 
 Rate 0 means: as fast as the connection takes it. The path says whose dialect it is
 (shapes.py); DeepSeek's, where it says nothing. It answers nothing else and checks nothing: the
@@ -29,9 +29,10 @@ from .shapes import Shape, shape_at
 
 RECORD_CHARS = 21
 SHORT_CHARS = 4
-ORDER = re.compile(rb"count=(\d+) rate=(\d+)(?: chars=(\d+))?")
+ORDER = re.compile(rb"count=(\d+) rate=(\d+)(?: chars=(\d+))?( apart)?")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 BURST = 64  # tokens of one write at rate 0
+GRAIN_S = 0.001
 GOLDEN = 0.618034  # multiples of it are spread evenly, however many there are
 _PR_SET_TIMERSLACK = 29
 
@@ -61,6 +62,11 @@ class Speech:
         self._unsent = b""
 
     @property
+    def apart(self) -> bool:
+        """Whether it keeps to its moments."""
+        return self._pace.apart
+
+    @property
     def due(self) -> float:
         """When it speaks next, by the monotonic clock."""
         return self._begun + self._sent / self._pace.rate
@@ -84,9 +90,10 @@ class Speech:
 
 
 class Pacer:
-    """Has every paced stream speak at its moments: a thread, because an event loop's timers have
-    a grain of a millisecond. Twenty streams would speak at once then, and who relays them be woken
-    once for all twenty: vendors do not agree on their moments."""
+    """Has every paced stream speak at its moments, those that are not `apart` within a millisecond.
+    It is a thread, because an event loop's timers have that grain: twenty streams would speak at
+    once, and who relays them be woken once for all twenty. Vendors do not agree on their moments,
+    but to be woken for each token costs this process its core."""
 
     def __init__(self) -> None:
         self._new: SimpleQueue[Speech] = SimpleQueue()
@@ -103,6 +110,8 @@ class Pacer:
         while True:
             wait_s = self._turns[0][0] - time.monotonic() if self._turns else None
             if wait_s is None or wait_s > 0:
+                if wait_s is not None and not self._turns[0][2].apart:
+                    wait_s = max(wait_s, GRAIN_S)
                 with suppress(Empty):
                     self._take(self._new.get(timeout=wait_s))
                 continue
@@ -126,12 +135,13 @@ def _wake_in_time() -> None:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What is to be said: how many tokens, how many a second, of how many characters, in whose
-    dialect."""
+    dialect, and whether at moments of its own."""
 
     count: int
     rate: int
     chars: int
     shape: Shape
+    apart: bool = False
 
     def said(self, first: int, more: int) -> bytes:
         """Some tokens, and the end behind the last one."""
@@ -169,9 +179,10 @@ class Connection(asyncio.Protocol):
             return
         self._received = b""
         order = ORDER.search(body)
-        count, rate, chars = order.groups() if order else (1, 0, None)
+        count, rate, chars, apart = order.groups() if order else (1, 0, None, None)
         shape = shape_at(head.split(b" ", 2)[1])
-        pace = self._pace = Pace(int(count), int(rate), int(chars or RECORD_CHARS), shape)
+        chars = int(chars or RECORD_CHARS)
+        pace = self._pace = Pace(int(count), int(rate), chars, shape, apart is not None)
         self._transport.write(shape.head + (chunk(shape.first) if shape.first else b""))
         if pace.rate:
             self._transport.write(pace.said(0, 1))

@@ -122,8 +122,9 @@ async def test_a_stream_that_breaks_off_fails() -> None:
         Order(4, 10, 100, within_s=0.1),
         Order(4, 10, 100, within_s=0.1, fresh=True),
         Order(4, 10, 100, within_s=0.1, chars=SHORT_CHARS),
+        Order(4, 10, 100, within_s=0.1, gather_s=0.02, apart=True),
     ],
-    ids=["kept connections", "fresh connections", "short tokens"],
+    ids=["kept connections", "fresh connections", "short tokens", "read now and then"],
 )
 async def test_every_stream_of_an_order_is_whole(servers: Servers, order: Order) -> None:
     upstream = await servers.upstream()
