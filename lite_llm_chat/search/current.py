@@ -10,6 +10,7 @@ Words are learned behind the answers (upkeep.py). Who searches does not wait for
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 from ..errors import IndexDamaged, StorageUnavailable
@@ -21,11 +22,11 @@ T = TypeVar("T")
 STEPS = 16  # of learning that somebody waits for: some 100 ms
 
 
-async def learn(database: Database, most: int | None = None) -> None:
+async def learn(database: Database, most: float = inf) -> None:
     """Teach the index what waits, in at most so many transactions. Raises IndexDamaged, or
     StorageUnavailable."""
-    while most != 0 and await database.write(search.settle):
-        most = None if most is None else most - 1
+    while most > 0 and await database.write(search.settle):
+        most -= 1
 
 
 async def read(database: Database, work: Callable[[Connection], T]) -> T:

@@ -172,11 +172,12 @@ def test_a_stream_is_clocked_from_its_asking_and_a_held_one_when_all_have_begun(
     early.first_at, late.first_at = 10.2, 10.9
     early.ages_us, late.ages_us = list(range(60)), list(range(100, 160))
     streams = [Stream(10.0, early, 600), Stream(10.5, late, 660)]
-    readings = [Reading(10 + n / 10, n / 100, 0.0, 0.0, 50.0 + n) for n in range(40)]
+    readings = [Reading(10 + n / 10, n / 100, 0.0, 0.0, 50.0 + n, 2 * n) for n in range(40)]
     cost = Cost(Order(2, 60, 20), streams, readings)
     assert cost.firsts_ms == pytest.approx([200, 400])
     assert cost.running_mb == 69.0
     assert cost.running.server_s / cost.running.wall_s == pytest.approx(0.1)
+    assert cost.running_wakes == pytest.approx(20 / 40)  # a second, of 40 tokens a second
     assert cost.ages_us(settled=True) == [*range(40, 60), *range(140, 160)]
     assert cost.wire == (600 + 660) / (120 * 21)
 
