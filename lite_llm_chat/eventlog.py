@@ -40,9 +40,8 @@ from .store.database import Connection, Database
 from .tail import Tail
 
 MAX_INTERVAL_S = 0.25
-CROWD = 135  # more sources than this lengthen the time between two draws of each …
+CROWD = 135  # sources drawn in one tick; more lengthen the time between two draws of each …
 MOST_STRETCH = 3.0  # … at most so many times
-SLICE = 250  # sources drawn in one tick
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
 CATCHING_UP = 2  # readers of rows that are given a page at a time; live ones come between
@@ -229,7 +228,7 @@ class EventLog:
         everyone = len(self._resting)
         if not everyone:
             return self._interval_s
-        turns = ceil(everyone / SLICE)
+        turns = ceil(everyone / CROWD)
         share = ceil(everyone / turns)
         resting, self._resting = self._resting[:share], self._resting[share:]
         for rest in resting:

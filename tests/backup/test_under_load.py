@@ -160,11 +160,17 @@ async def check(copy: Path, elsewhere: Path, upstream_url: str, accepted: set[st
     restored = await lite_llm_chat(elsewhere, "restore", copy)
     if restored.code:
         return [restored.err]
-    found = oracle.findings(elsewhere / "chat.db", at_rest=False)
-    lost = accepted - oracle.logs(elsewhere / "chat.db").keys()
+    found, logs = await asyncio.to_thread(read, elsewhere / "chat.db")
+    lost = accepted - logs.keys()
     found += [f"I1: {one} was accepted before the backup and is not in it" for one in lost]
     async with Server("main", elsewhere, upstream_url, log_level="error") as server:
-        return found + oracle.findings(server.database)
+        return found + await asyncio.to_thread(oracle.findings, server.database)
+
+
+def read(database: Path) -> tuple[list[str], dict[str, oracle.Log]]:
+    """What is wrong with a file, and its logs. It takes long: not for the loop that holds the
+    stopwatch."""
+    return oracle.findings(database, at_rest=False), oracle.logs(database)
 
 
 def torn(copy: Path, served: Path) -> list[str]:

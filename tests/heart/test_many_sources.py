@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lite_llm_chat.eventlog import CROWD, MOST_STRETCH, SLICE
+from lite_llm_chat.eventlog import CROWD, MOST_STRETCH
 
 from .world import INTERVAL_S, World
 
@@ -57,16 +57,23 @@ def test_few_sources_are_drawn_at_every_tick(world: World, count: int) -> None:
     assert sources.at_once() == count
 
 
-def test_more_sources_are_drawn_more_seldom(world: World) -> None:
-    sources = Sources(world, SLICE)
+def test_more_sources_are_drawn_more_seldom_and_by_halves(world: World) -> None:
+    sources = Sources(world, 2 * CROWD)
+    world.loop.advance(20 * INTERVAL_S)
+    assert sources.pauses() == {2.0}
+    assert sources.at_once() == CROWD
+
+
+def test_a_few_too_many_sources_are_shared_out_evenly(world: World) -> None:
+    sources = Sources(world, CROWD + 1)
     world.loop.advance(10 * INTERVAL_S)
-    assert sources.pauses() == {round(SLICE / CROWD, 2)}
-    assert sources.at_once() == SLICE
+    assert sources.pauses() == {round((CROWD + 1) / CROWD, 2)}
+    assert sources.at_once() == (CROWD + 1) / 2
 
 
 def test_many_sources_are_drawn_in_turns_and_none_is_forgotten(world: World) -> None:
-    sources = Sources(world, 4 * SLICE)
+    sources = Sources(world, 8 * CROWD)
     world.loop.advance(10 * MOST_STRETCH * INTERVAL_S)
     assert sources.pauses() == {MOST_STRETCH}
-    assert sources.at_once() == SLICE
+    assert sources.at_once() == CROWD
     assert all(len(moments) >= 9 for moments in sources.woken.values())
