@@ -147,13 +147,15 @@ class Tokens:
 
 
 class Answer:
-    """Reads one HTTP answer: `status` once its head is there, the body into the sink."""
+    """Reads one HTTP answer: `status` and `headers` (names in lower case) once its head is there,
+    the body into the sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._bytes = b""
         self._left: int | None = None  # bytes of a body with a length; None: it comes in chunks
         self.status = 0
+        self.headers: dict[bytes, bytes] = {}
         self.whole = False
 
     def feed(self, data: bytes) -> None:
@@ -167,9 +169,9 @@ class Answer:
         if not found:
             return False
         lines = head.lower().split(b"\r\n")
-        headers = dict(line.split(b": ", 1) for line in lines[1:])
+        self.headers = dict(line.split(b": ", 1) for line in lines[1:])
         self.status = int(lines[0].split(b" ")[1])
-        length = headers.get(b"content-length")
+        length = self.headers.get(b"content-length")
         self._left = int(length) if length is not None else None
         self._bytes = rest
         return True
@@ -199,12 +201,12 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection to a server; what comes is read at once."""
+    """One kept connection to a server; what comes is read at once. `answer` is the last one."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._asked: asyncio.Future[int] | None = None
-        self._answer: Answer
+        self.answer: Answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -213,7 +215,7 @@ class Connection(asyncio.Protocol):
     def ask(self, request: bytes, sink: Sink) -> asyncio.Future[int]:
         """Send a request; the future is its status, once the body is whole."""
         self._asked = asyncio.get_running_loop().create_future()
-        self._answer = Answer(sink)
+        self.answer = Answer(sink)
         self._transport.write(request)
         return self._asked
 
@@ -225,11 +227,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._answer.feed(data)
+            self.answer.feed(data)
         except (Failed, ValueError, msgspec.MsgspecError) as cause:
             self._end(Failed(str(cause)))
             return
-        if self._answer.whole:
+        if self.answer.whole:
             self._end(None)
 
     def _end(self, failure: Exception | None) -> None:
@@ -237,7 +239,7 @@ class Connection(asyncio.Protocol):
         if asked is None or asked.done():
             return
         if failure is None:
-            asked.set_result(self._answer.status)
+            asked.set_result(self.answer.status)
         else:
             asked.set_exception(failure)
 

@@ -9,8 +9,8 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,18 @@ def cores() -> Cores:
     if len(usable) < 2 or shutil.which("taskset") is None:
         return Cores(None, None)
     return Cores(usable[0], usable[1])
+
+
+@contextmanager
+def beside(usable: Cores) -> Iterator[None]:
+    """This process stays off the server's core while the block runs."""
+    before = os.sched_getaffinity(0)
+    if usable.load is not None:
+        os.sched_setaffinity(0, {usable.load})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def family(pid: int) -> list[int]:

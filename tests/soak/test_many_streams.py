@@ -8,16 +8,15 @@ long answers with ten readers each ──▶ the most memory, from the first wor
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bench.machine import Cores, cores, cpu_s, rss_mb
+from bench.machine import beside, cores, cpu_s, rss_mb
 from bench.servers import Server, Servers
 from standins.behaviours import Answer, Flood
 from standins.deepseek import DeepSeekStandIn, Traits
@@ -37,16 +36,6 @@ LONG = Flood(count=320, text="wörter ", width=150)  # 336,000 characters; memor
 LONG_PAUSE = 300  # of its tokens, then it waits for its readers
 LIVE_BYTES, READER_BYTES = 512 * 1024, 128 * 1024
 ROOM_MB = 16  # an allocator grows by steps
-
-
-@contextmanager
-def beside(usable: Cores) -> Iterator[None]:
-    """This process stays off the server's core."""
-    before = os.sched_getaffinity(0)
-    if usable.load is not None:
-        os.sched_setaffinity(0, {usable.load})
-    yield
-    os.sched_setaffinity(0, before)
 
 
 @pytest.mark.timeout(300)
