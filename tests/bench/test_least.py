@@ -23,6 +23,13 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
         yield running
 
 
+def kept_in(folder: Path) -> list[bytes]:
+    """All that the one relay of a folder has kept, in its order."""
+    [file] = folder.glob("least-*.db")
+    with closing(sqlite3.connect(file)) as rows:
+        return [said for (said,) in rows.execute("SELECT said FROM kept ORDER BY number")]
+
+
 async def test_every_stream_is_relayed_whole(servers: Servers) -> None:
     upstream = await servers.upstream()
     order = Order(4, 10, 100, within_s=0.1)
@@ -38,8 +45,6 @@ async def test_a_question_and_all_that_was_said_is_in_its_file(
     question = post("/chat/completions", {"messages": [{"role": "user", "content": "count=3"}]})
     assert await line.ask(question, sink) == 200
     line.close()
-    [file] = tmp_path.glob("least-*.db")
-    with closing(sqlite3.connect(file)) as rows:
-        kept = [said for (said,) in rows.execute("SELECT said FROM kept ORDER BY number")]
+    kept = kept_in(tmp_path)
     assert question.endswith(kept[0])
     assert b"".join(kept[1:]) == sink.body
