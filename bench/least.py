@@ -101,7 +101,8 @@ async def _body(receive: Receive) -> bytes:
     whole = b""
     while True:
         message = await receive()
-        whole += message["body"]
+        part: bytes = message["body"]
+        whole += part
         if not message["more_body"]:
             return whole
 

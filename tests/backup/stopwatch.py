@@ -94,7 +94,7 @@ def measure(url: str, block: Path) -> dict[str, list[Span]]:
     over = threading.Event()
     times: dict[str, list[Span]] = {"commits": [], "syncs": []}
     syncing = threading.Thread(target=_sync, args=(block, over, times["syncs"]))
-    ending = threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True)
+    ending = threading.Thread(target=_wait_for_the_end, args=(over,), daemon=True)
     for thread in (syncing, ending):
         thread.start()
     try:
@@ -103,6 +103,11 @@ def measure(url: str, block: Path) -> dict[str, list[Span]]:
         over.set()
         syncing.join()
     return times
+
+
+def _wait_for_the_end(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
 
 
 def _commit(url: str, over: threading.Event, spans: list[Span]) -> None:
