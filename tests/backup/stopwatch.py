@@ -23,8 +23,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.durability.processes import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
+JSON = {"content-type": "application/json"}
 Span = tuple[float, float]  # begun, ended, on the monotonic clock
 PAUSE_S = 0.01
 
@@ -114,7 +114,7 @@ def _commit(url: str, over: threading.Event, spans: list[Span]) -> None:
     line = HTTPConnection(urlsplit(url).netloc, timeout=60)
     while not over.wait(PAUSE_S):
         begun = time.monotonic()
-        line.request("POST", "/api/v1/sessions", '{"title": "probe"}')
+        line.request("POST", "/api/v1/sessions", b'{"title": "probe"}', JSON)
         response = line.getresponse()
         body = response.read()
         spans.append((begun, time.monotonic()))
