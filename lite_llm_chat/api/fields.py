@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, StringConstraints
 
 LONGEST_TAG = 64
@@ -76,6 +77,9 @@ Tag = Annotated[
     AfterValidator(_text),
     AfterValidator(_tag),
     Field(json_schema_extra={"pattern": _IN_A_TAG}),
+]
+TagName = Annotated[
+    str, Path(min_length=1, max_length=255, json_schema_extra={"pattern": _IN_A_TAG})
 ]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]
