@@ -2,6 +2,7 @@
 
     upstream ──▶ the product ──▶ client            and in turn, round by round, in the same run:
     upstream ──▶ nginx ────────▶ client            the limit of a relay that keeps nothing
+    upstream ──▶ least ────────▶ client            of one that commits what it shows
     upstream ────────────────────▶ client          no relay at all
                 bare                               a FastAPI application that does nothing
                 orm ────────────────▶ client       one that reads a page by SQLAlchemy's ORM

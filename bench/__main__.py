@@ -118,9 +118,12 @@ async def measure(plan: Plan, folder: Path, cores: Cores) -> Taken:
         else:
             print("  nginx is not installed: its column stays empty", file=sys.stderr)
         sides = Sides(product, nginx, Place(upstream, cores))
+        least = await servers.least(upstream)
+        others = {"the least durable relay": as_vendor(least)} | ({"nginx": nginx} if nginx else {})
         await taken.add(
-            "first token", alone.first_token(servers, product, direct, nginx, plan.pairs)
+            "first token", alone.first_token(servers, direct, product, others, plan.pairs)
         )
+        servers.stop(least)
         await taken.add("accepting", alone.accepting(server, folder, plan.accepts))
         await streaming(taken, sides, plan)
         servers.stop(server)

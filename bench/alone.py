@@ -10,6 +10,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,21 +27,21 @@ ADDED_MS = 1.5, 15  # at most, to the first token: p50, p99
 
 
 async def first_token(
-    servers: Servers, product: Target, direct: Target, nginx: Target | None, pairs: int
+    servers: Servers, direct: Target, product: Target, others: Mapping[str, Target], pairs: int
 ) -> list[Row]:
-    """What the product adds to the time until the first token: on cores that are awake, and on
-    cores that sleep whenever nobody needs them."""
-    targets = [direct, product, *([nginx] if nginx else [])]
+    """What the product, and the others that are named, add to the time until the first token: on
+    cores that are awake, and on cores that sleep whenever nobody needs them."""
+    targets = [direct, product, *others.values()]
     with servers.awake():
         awake = await _firsts(targets, pairs)
     asleep = await _firsts(targets, pairs)
     what = "one stream alone: added to the first token, p50 / p99"
-    row, quick = _added(what, awake)
+    row, quick = _added(what, awake, others)
     wanted = goal(
         f"≤ {ADDED_MS[0]} / {ADDED_MS[1]} ms",
         *(a <= b for a, b in zip(quick, ADDED_MS, strict=True)),
     )
-    return [replace(row, goal=wanted), _added(f"{what}, where idle cores sleep", asleep)[0]]
+    return [replace(row, goal=wanted), _added(f"{what}, where idle cores sleep", asleep, others)[0]]
 
 
 async def _firsts(targets: list[Target], pairs: int) -> list[list[float]]:
@@ -55,14 +56,16 @@ async def _firsts(targets: list[Target], pairs: int) -> list[list[float]]:
     return taken[WARM_UP:]
 
 
-def _added(what: str, taken: list[list[float]]) -> tuple[Row, tuple[float, float]]:
+def _added(
+    what: str, taken: list[list[float]], others: Iterable[str]
+) -> tuple[Row, tuple[float, float]]:
     p50, p99 = quantiles([row[1] - row[0] for row in taken])
-    others = f"direct: {percentile([row[0] for row in taken], 50):.2f} ms"
-    if len(taken[0]) > 2:
-        through = quantiles([row[2] - row[0] for row in taken])
-        others += f"; nginx adds {through[0]:.2f} / {through[1]:.2f} ms"
+    beside = f"direct: {percentile([row[0] for row in taken], 50):.2f} ms"
+    for place, name in enumerate(others, start=2):
+        through = quantiles([row[place] - row[0] for row in taken])
+        beside += f"; {name} adds {through[0]:.2f} / {through[1]:.2f} ms"
     ours = f"{percentile([row[1] for row in taken], 50):.2f} ms"
-    return Row(what, f"+{p50:.2f} / +{p99:.2f} ms", ours, others), (p50, p99)
+    return Row(what, f"+{p50:.2f} / +{p99:.2f} ms", ours, beside), (p50, p99)
 
 
 async def _until_first(connection: Connection, target: Target) -> float:

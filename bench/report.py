@@ -120,7 +120,8 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   A request passes from thread to thread, and on a virtual machine it can take a tenth of a
   millisecond to wake a core that sleeps. So it is measured twice: with something on each core
   that gives way to everything (`SCHED_IDLE`) and so keeps it awake, as a server that others use
-  too is; and as the machine does it by itself.
+  too is; and as the machine does it by itself. *The least durable relay* (`bench/least.py`) makes
+  three commits in one thread and nothing else: what the same promise costs at the least here.
 * **Accepting**: a session is created and committed (`synchronous=FULL`) before the answer. It is
   compared with `fdatasync` of 4 KiB in the same folder, the least that a durable commit costs.
 * **As fast as it can**: the upstream does not pace itself; every token still goes through the log.

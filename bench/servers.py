@@ -112,6 +112,13 @@ class Servers:
         command = [sys.executable, "-m", "bench.bare", str(port)]
         return await self._start(command, port, self._cores.server, {})
 
+    async def least(self, upstream: Server) -> Server:
+        """The least relay whose words are on disk before they are seen, with a fresh file."""
+        port = _free_port()
+        file = str(self._folder / f"least-{port}.db")
+        command = [sys.executable, "-m", "bench.least", str(port), str(upstream.port), file]
+        return await self._start(command, port, self._cores.server, {})
+
     async def orm(self, database: Path) -> Server:
         """The page of a session, answered with SQLAlchemy's ORM and Pydantic."""
         port = _free_port()

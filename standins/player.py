@@ -71,8 +71,7 @@ class Run:
         if frame is None:
             self.over.set_result(None)
             return False
-        self.exchange.frame(frame.raw)
-        self.exchange.tokens += frame.tokens
+        self.exchange.say(frame.raw, frame.tokens)
         return True
 
 
@@ -175,8 +174,7 @@ class Player:
         match step:
             case Token() | Chunk() | Frame():
                 frame = encoder.frame(step)
-                exchange.frame(frame.raw)
-                exchange.tokens += frame.tokens
+                exchange.say(frame.raw, frame.tokens)
             case Wire():
                 exchange.send(step.raw)
             case Wait():

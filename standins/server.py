@@ -114,14 +114,25 @@ def parsed(raw: bytes) -> object:
 
 
 class Exchange:
-    """The writing side of one request. `tokens` is how many the client was sent so far."""
+    """The writing side of one request. `said_at` has, for each token that the client was sent so
+    far, when that was, on the monotonic clock."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._transport = connection.transport
         self.framing: Framing = "chunked"
         self.write_bytes: int | None = None
-        self.tokens = 0
+        self.said_at: list[float] = []
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the client was sent so far."""
+        return len(self.said_at)
+
+    def say(self, raw: bytes, tokens: int) -> None:
+        """A part of the body that carries so many tokens."""
+        self.frame(raw)
+        self.said_at += [time.monotonic()] * tokens
 
     def send(self, raw: bytes) -> None:
         """Bytes on the socket as they are, in one write or in pieces of `write_bytes`."""

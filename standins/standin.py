@@ -14,7 +14,7 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from types import TracebackType
@@ -161,9 +161,11 @@ class StandIn(ABC):
         """The next client that left early and was not returned before."""
         return await self.disconnects.next(lambda _: True, within_s)
 
-    def under_way(self) -> list[tuple[Request, int]]:
-        """The requests that are being answered, each with how many tokens it has been sent."""
-        return [(request, exchange.tokens) for request, exchange in self._answering.values()]
+    def under_way(self) -> list[tuple[Request, Sequence[float]]]:
+        """The requests that are being answered, each with the moments, on the monotonic clock, at
+        which its tokens were sent."""
+        answering = self._answering.values()
+        return [(request, tuple(exchange.said_at)) for request, exchange in answering]
 
     def report(self) -> dict[str, object]:
         """What happened, as JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, StringConstraints
 
 LONGEST_TAG = 64
@@ -36,6 +37,13 @@ def _tag(text: str) -> str:
     return text
 
 
+def _trimmed(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError("it is blank")
+    return text
+
+
 def _whole(value: object) -> object:
     """In JSON 5.0 is the integer 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -58,15 +66,20 @@ ModelName = Annotated[
 ]
 Title = Annotated[
     StrictStr,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
+    StringConstraints(min_length=1, max_length=255),
     AfterValidator(_text),
+    AfterValidator(_trimmed),
     Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
 ]
 Tag = Annotated[
     StrictStr,
+    StringConstraints(min_length=1, max_length=LONGEST_TAG),
     AfterValidator(_text),
     AfterValidator(_tag),
-    Field(min_length=1, json_schema_extra={"pattern": _IN_A_TAG, "maxLength": LONGEST_TAG}),
+    Field(json_schema_extra={"pattern": _IN_A_TAG}),
+]
+TagName = Annotated[
+    str, Path(min_length=1, max_length=255, json_schema_extra={"pattern": _IN_A_TAG})
 ]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]

@@ -11,13 +11,12 @@ from ..store import folders, tags
 from ..store.database import Connection
 from .deps import LARGEST_ID, PartsDep, json_only
 from .errors import responses
-from .fields import tag_of
+from .fields import TagName, tag_of
 from .placed import FolderIn, FolderOut, FolderPatch, TagIn, TagOut
 
 router = APIRouter(tags=["folders"], dependencies=[Depends(json_only)])
 
 FolderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-TagName = Annotated[str, Path(min_length=1, max_length=255)]
 
 
 @router.get("/folders", responses=responses(503))

@@ -57,6 +57,32 @@ def test_the_texts_that_are_refused_are_described(schemas: Any) -> None:
     assert not title.search("A\0title")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/presets", {"name": "a".ljust(256)}),
+        ("/api/v1/sessions", {"title": "a".rjust(256)}),
+    ],
+    ids=["preset", "title"],
+)
+async def test_a_text_is_as_long_as_it_is_sent(
+    product: Product, path: str, body: dict[str, Any]
+) -> None:
+    reply = await post_bytes(product, path, json.dumps(body).encode())
+    assert reply.verdict == (422, "validation_error")
+    assert "at most" in reply.body.decode()
+
+
+async def test_blanks_around_a_title_are_taken_away_and_blanks_alone_are_none(
+    product: Product,
+) -> None:
+    for title, status in (("  A\u00a0title \n", 201), (" \u00a0\u3000\n", 422)):
+        reply = await post_bytes(product, "/api/v1/sessions", json.dumps({"title": title}).encode())
+        assert reply.status == status
+        said = reply.body.decode()
+        assert "it is blank" in said if status == 422 else '"title":"A\u00a0title"' in said
+
+
 def test_the_key_that_makes_a_request_count_once_is_described() -> None:
     chat = json.loads(described())["paths"]["/api/v1/chat"]["post"]
     key = next(one["schema"] for one in chat["parameters"] if one["name"] == "idempotency-key")

@@ -1,7 +1,7 @@
 """Backups of a server at work: each is sound, has all that was accepted, and holds nobody up.
 
-20 callers ──▶ server ◀── a new session every few ms: how long does a commit take?
-                 │          beside it a plain sync of a block: how long does the disk take?
+20 callers ──▶ server ◀── stopwatch: how long does a commit take, how long does the disk take?
+                 │
    backup, by command
    or by endpoint ─▶ restore elsewhere ─▶ oracle ─▶ a server starts on it ─▶ oracle
 """
@@ -9,13 +9,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +28,7 @@ from tests.soak.churn import Churn
 from tests.torture import record, replayable, scaled, seed
 
 from .command import lite_llm_chat
+from .stopwatch import Span, Times, stopwatch
 
 ME = "tests/backup/test_under_load.py"
 BACKUPS = scaled(3, 100)
@@ -38,79 +36,6 @@ CALLERS = 20
 BALLAST_MB = 64  # so that a copy takes a while
 PAUSE_S = 0.01
 WANTED_MS = 100
-
-
-class Disk:
-    """Plain syncs of one block, one after another: what the disk takes when nobody but the disk is
-    asked. One that is shared with other machines stalls now and then."""
-
-    def __init__(self, *syncs: tuple[float, float]) -> None:
-        self._syncs = list(syncs)  # begun, ended
-        self._over = threading.Event()
-
-    @contextmanager
-    def asked(self, file: Path) -> Iterator[None]:
-        """In a thread of its own, as long as the block lasts."""
-        asking = threading.Thread(target=self._ask, args=(file,))
-        asking.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            asking.join()
-
-    def _ask(self, file: Path) -> None:
-        block = os.open(file, os.O_CREAT | os.O_WRONLY, 0o600)
-        while not self._over.wait(PAUSE_S):
-            begun = time.monotonic()
-            os.pwrite(block, random.randbytes(4096), 0)
-            os.fdatasync(block)
-            self._syncs.append((begun, time.monotonic()))
-        os.close(block)
-
-    def longest_ms(self, begun: float, ended: float) -> float:
-        """The longest sync that was under way at some moment between two."""
-        return 1000 * max(
-            (end - start for start, end in self._syncs if start < ended and end > begun),
-            default=0.0,
-        )
-
-
-@dataclass
-class Probe:
-    """Commits through the server, one after another, each with how long it took."""
-
-    url: str
-    took_ms: dict[str, list[float]] = field(default_factory=lambda: {"alone": [], "beside": []})
-    slow: list[tuple[float, float]] = field(default_factory=list)  # begun, ended; beside a backup
-    copying: bool = False
-
-    async def run(self) -> None:
-        """Make session after session until cancelled."""
-        async with aiohttp.ClientSession(self.url) as client:
-            while True:
-                beside, begun = self.copying, time.monotonic()
-                async with client.post("/api/v1/sessions", json={"title": "probe"}) as response:
-                    assert response.status == 201, await response.text()
-                beside, ended = beside or self.copying, time.monotonic()
-                took_ms = (ended - begun) * 1000
-                self.took_ms["beside" if beside else "alone"].append(took_ms)
-                if beside and took_ms > WANTED_MS:
-                    self.slow.append((begun, ended))
-                await asyncio.sleep(PAUSE_S)
-
-    def held_up_ms(self, disk: Disk) -> float:
-        """The longest that a commit beside a backup took beyond what the disk took meanwhile."""
-        quick = [took for took in self.took_ms["beside"] if took <= WANTED_MS]
-        slow = [1000 * (end - start) - disk.longest_ms(start, end) for start, end in self.slow]
-        return max([*quick, *slow], default=0.0)
-
-    def line(self, when: str) -> str:
-        """Median, 99th percentile and maximum."""
-        took = sorted(self.took_ms[when]) or [0.0]
-        of = {"p50": len(took) // 2, "p99": len(took) * 99 // 100, "max": len(took) - 1}
-        figures = " ".join(f"{name} {took[place]:.0f}" for name, place in of.items())
-        return f"{when} a backup {figures} ms"
 
 
 def load_ballast(database: Path) -> None:
@@ -150,7 +75,9 @@ async def by_endpoint(server: Server, target: Path) -> tuple[Path, Path]:
         assert found["backups"][0]["verified"]
         async with client.get(f"backups/{name}") as response:
             assert response.status == 200, await response.text()
-            await asyncio.to_thread(target.write_bytes, await response.read())
+            with target.open("wb") as file:
+                async for some in response.content.iter_chunked(1 << 20):
+                    file.write(some)
     return server.folder / "backups" / name, target
 
 
@@ -189,43 +116,34 @@ def _without_end(log: oracle.Log) -> list[tuple[int, str, str]]:
 
 @dataclass
 class Taken:
-    """The backups of a server at work, and what was wrong with them."""
+    """The backups of a server at work, when each was made, and what was wrong with them."""
 
+    times: Times
     churn: Churn = field(default_factory=Churn)
     copies: list[Path] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
-    async def take(
-        self, server: Server, probe: Probe, upstream_url: str, rng: random.Random
-    ) -> None:
+    async def take(self, server: Server, upstream_url: str, rng: random.Random) -> None:
         """One more, at a random moment."""
         await asyncio.sleep(rng.uniform(0.5, 1.5))
         number, accepted = len(self.copies), set(self.churn.accepted)
-        probe.copying = True
-        way = by_endpoint if number % 2 else by_command
+        way, begun = by_endpoint if number % 2 else by_command, time.monotonic()
         copy, sent = await way(server, server.folder.with_name(f"copy-{number}"))
-        probe.copying = False
+        self.times.copying.append((begun, time.monotonic()))
         self.copies.append(copy)
         elsewhere = server.folder.with_name(f"restored-{number}")
         self.findings += await check(sent, elsewhere, upstream_url, accepted)
-        print(
-            f"G15 {number + 1}/{BACKUPS}: {self.churn.line()}; {probe.line('beside')}", flush=True
-        )
+        print(f"G15 {number + 1}/{BACKUPS}: {self.churn.line()}", flush=True)
 
 
-async def take_all(taken: Taken, server: Server, upstream_url: str, used: int) -> Probe:
+async def take_all(taken: Taken, server: Server, upstream_url: str, used: int) -> None:
     """All backups, with a crowd of callers around."""
-    rng, over, probe = random.Random(used), asyncio.Event(), Probe(server.url)
+    rng, over = random.Random(used), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(taken.churn.run(server.url, CALLERS, used, over))
-        probing = group.create_task(probe.run())
         for _ in range(BACKUPS):
-            await taken.take(server, probe, upstream_url, rng)
-        probing.cancel()
+            await taken.take(server, upstream_url, rng)
         over.set()
-    for copy in taken.copies:
-        taken.findings += torn(copy, server.database)
-    return probe
 
 
 @pytest.mark.parametrize(
@@ -234,17 +152,18 @@ async def take_all(taken: Taken, server: Server, upstream_url: str, used: int) -
     ids=["no sync", "before it", "within it", "all the while"],
 )
 def test_a_commit_is_held_up_by_what_the_disk_did_not_take(
-    syncs: list[tuple[float, float]], held_up_ms: float
+    syncs: list[Span], held_up_ms: float
 ) -> None:
-    probe = Probe("", {"alone": [], "beside": [30.0, 800.0]}, slow=[(10.0, 10.8)])
-    assert probe.held_up_ms(Disk(*syncs)) == pytest.approx(held_up_ms)
+    commits = [(5.0, 7.0), (9.4, 9.43), (10.0, 10.8)]
+    times = Times(commits, syncs, copying=[(9.3, 10.5)])
+    assert times.held_up_ms() == pytest.approx(held_up_ms)
 
 
 @pytest.mark.timeout(scaled(170, 3_600))
 async def test_a_backup_under_load_is_whole_and_holds_no_commit_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    used, taken, disk, served = seed(), Taken(), Disk(), tmp_path / "served"
+    used, served = seed(), tmp_path / "served"
     served.mkdir()
     traits, answer = Traits(concurrency=1_000), Answer(tokens=60, tokens_per_s=50)
     with replayable(ME, used), capsys.disabled():
@@ -255,16 +174,19 @@ async def test_a_backup_under_load_is_whole_and_holds_no_commit_up(
             await server.kill()
             load_ballast(server.database)
             await server.start()
-            with disk.asked(tmp_path / "block"):
-                probe = await take_all(taken, server, upstream.url, used)
-        held_up_ms = probe.held_up_ms(disk)
+            async with stopwatch(server.url, tmp_path / "block") as times:
+                taken = Taken(times)
+                await take_all(taken, server, upstream.url, used)
+            for copy in taken.copies:
+                taken.findings += torn(copy, server.database)
+        held_up_ms = times.held_up_ms()
         record(
             "G15",
             "backups under load, restored",
             f"no finding, no commit held up for more than {WANTED_MS} ms, the disk's own apart",
             f"{BACKUPS} backups of more than {BALLAST_MB} MB, {len(taken.findings)} findings;"
-            f" commits: {probe.line('alone')}; {probe.line('beside')}, of that not the disk's"
-            f" {held_up_ms:.0f} ms",
+            f" commits: {times.line(beside=False)}; {times.line(beside=True)}, of that not the"
+            f" disk's {held_up_ms:.0f} ms",
             not taken.findings and held_up_ms <= WANTED_MS,
         )
         assert taken.findings == []

@@ -14,8 +14,10 @@ import asyncio
 import random
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import aiohttp
 
@@ -68,13 +70,16 @@ class Watch:
             self.seen += chunk
         self.over_at = time.monotonic()
 
-    def unseen_tokens(self, sent: int, stored: str) -> int:
-        """How many of the tokens that the provider sent are not stored."""
-        length, kept = 0, 0
-        for token in pieces(self.text)[:sent]:
+    def unseen_s(self, sent: Sequence[float], stored: str, killed_at: float) -> float:
+        """For how long the provider had said something that is not stored: from the first token
+        that is lost to the kill. A provider that is late says several at once, so their number
+        would say more of its own lateness."""
+        length = 0
+        for token, said_at in zip(pieces(self.text), sent, strict=False):
             length += len(token)
-            kept += length <= len(stored)
-        return sent - kept
+            if length > len(stored):
+                return killed_at - said_at
+        return 0.0
 
 
 @dataclass
@@ -128,6 +133,13 @@ class Damage:
         record("G1", what, "≤ 2 s", f"p50 {p50:.2f} s, max {most:.2f} s", most <= 2)
 
 
+class Said(NamedTuple):
+    """When the provider sent each token of an answer, by its question, and when the kill came."""
+
+    killed_at: float
+    sent: dict[str, Sequence[float]]
+
+
 async def kill_once(
     server: Server, upstream: DeepSeekStandIn, rng: random.Random, damage: Damage
 ) -> None:
@@ -138,9 +150,10 @@ async def kill_once(
         tasks = [asyncio.create_task(watch.watch(client)) for watch in watches]
         await asyncio.sleep(rng.uniform(0.05, 2.0))
         sent = {
-            text_of(request.body["messages"][-1]["content"]): tokens  # type: ignore[index]
-            for request, tokens in upstream.under_way()
+            text_of(request.body["messages"][-1]["content"]): said_at  # type: ignore[index]
+            for request, said_at in upstream.under_way()
         }
+        killed_at = time.monotonic()
         await server.kill()
         await asyncio.wait(tasks, timeout=10)
         for task in tasks:
@@ -152,12 +165,10 @@ async def kill_once(
     damage.kills += 1
     damage.recovery_s.append(server.recovery_s)
     damage.findings += oracle.findings(server.database)
-    await _compare(server, watches, sent, damage)
+    await _compare(server, watches, Said(killed_at, sent), damage)
 
 
-async def _compare(
-    server: Server, watches: list[Watch], sent: dict[str, int], damage: Damage
-) -> None:
+async def _compare(server: Server, watches: list[Watch], said: Said, damage: Damage) -> None:
     stored, asked = oracle.logs(server.database), oracle.questions(server.database)
     async with aiohttp.ClientSession(server.url) as client:
         for watch in filter(lambda one: one.accepted, watches):
@@ -173,9 +184,10 @@ async def _compare(
             if not replayed.startswith(NOT_THE_LOG.sub(b"", watch.seen)):
                 damage.seen_lost += 1
                 damage.findings.append(f"I2: {log.id} lost {watch.seen!r}, has {replayed!r}")
-            if watch.asked in sent:
-                missing = watch.unseen_tokens(sent[watch.asked], log.said())
-                damage.unseen_ms.append(missing * 1000 / TOKENS_PER_S)
+            if watch.asked in said.sent:
+                sent = said.sent[watch.asked]
+                unseen_s = watch.unseen_s(sent, log.said(), said.killed_at)
+                damage.unseen_ms.append(1000 * unseen_s)
 
 
 def _marked(log: oracle.Log) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from standins.answers import Answer
 from standins.deepseek import DeepSeekStandIn, Traits
+from standins.words import pieces
 from tests.conftest import KEY
 from tests.torture import replayable, scaled, seed
 
@@ -29,6 +30,18 @@ def rounds(folder: Path, first: int) -> Iterator[tuple[Path, list[int]]]:
         one = folder / str(begin)
         one.mkdir()
         yield one, [first + n for n in range(begin, min(begin + KILLS_OF_ONE_FILE, KILLS))]
+
+
+@pytest.mark.parametrize(
+    ("stored", "unseen_s"), [("", 0.9), ("№0", 0.5), ("№0 on", 0.5), ("№0 one two", 0.0)]
+)
+def test_what_nobody_saw_is_as_old_as_the_first_token_that_is_lost(
+    stored: str, unseen_s: float
+) -> None:
+    watch = crash.Watch(0, random.Random(0))
+    watch.text = "№0 one two"
+    assert pieces(watch.text) == ["№", "0", " one", " two"]
+    assert watch.unseen_s((0.1, 0.2, 0.5, 0.9), stored, killed_at=1.0) == pytest.approx(unseen_s)
 
 
 @pytest.mark.timeout(60 + 20 * KILLS)

@@ -25,6 +25,9 @@ def test_memory_that_grows_after_the_warm_up_is_seen() -> None:
     assert life(*[(100 + second * 0.01, 9) for second in range(100)]).mb_in_10_min() > 5
     warming = [(float(second), 9) for second in range(25)] + [(25.0, 9)] * 75
     assert life(*warming).mb_in_10_min() == pytest.approx(0)
+    slowly = [(float(min(second, 50)), 9) for second in range(100)]
+    assert life(*slowly).mb_in_10_min() > 5
+    assert life(*slowly).mb_in_10_min(late=True) == pytest.approx(0)
 
 
 def test_descriptors_that_are_never_given_back_are_seen() -> None:

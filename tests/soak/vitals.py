@@ -60,9 +60,10 @@ class Life:
         """Those after the warm-up."""
         return self.samples[int(len(self.samples) * WARM_UP) :]
 
-    def mb_in_10_min(self) -> float:
-        """How fast its memory grows."""
-        return slope([(one.at_s, one.rss_mb) for one in self.warm]) * 600
+    def mb_in_10_min(self, late: bool = False) -> float:
+        """How fast its memory grows after the warm-up; or only in the last half of its life."""
+        of = self.samples[len(self.samples) // 2 :] if late else self.warm
+        return slope([(one.at_s, one.rss_mb) for one in of]) * 600
 
     def new_descriptors(self) -> int:
         """How many more it had at the most in the second half of its life than in the first."""
