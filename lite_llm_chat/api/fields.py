@@ -9,6 +9,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, StringConstraints
 
 LONGEST_TAG = 64
+LONGEST_TITLE = 255
 _SEEN = r"[^\u0000-\u001f\u007f-\u009f]"
 _IN_A_TAG = rf"^{_SEEN}*[^\s\u0000-\u001f\u007f-\u009f]{_SEEN}*$"
 
@@ -37,11 +38,11 @@ def _tag(text: str) -> str:
     return text
 
 
-def _trimmed(text: str) -> str:
-    text = text.strip()
-    if not text:
-        raise ValueError("it is blank")
-    return text
+def _short(value: object) -> object:
+    """As it is sent: blanks around it count, or one could be longer than the description says."""
+    if isinstance(value, str) and len(value) > LONGEST_TITLE:
+        raise ValueError(f"it has at most {LONGEST_TITLE} characters, blanks around it too")
+    return value
 
 
 def _whole(value: object) -> object:
@@ -66,9 +67,9 @@ ModelName = Annotated[
 ]
 Title = Annotated[
     StrictStr,
-    StringConstraints(min_length=1, max_length=255),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TITLE),
+    BeforeValidator(_short),
     AfterValidator(_text),
-    AfterValidator(_trimmed),
     Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
 ]
 Tag = Annotated[
