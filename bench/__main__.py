@@ -160,6 +160,7 @@ def main() -> int:
     if cores.load is not None:
         os.sched_setaffinity(0, {cores.load})
     _open_files()
+    os.sync()  # or the first rows would wait for what somebody wrote before
     begun, others = time.monotonic(), os.getloadavg()[0]
     if others > IDLE:
         print(
