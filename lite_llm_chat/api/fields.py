@@ -79,9 +79,7 @@ Tag = Annotated[
     AfterValidator(_tag),
     Field(json_schema_extra={"pattern": _IN_A_TAG}),
 ]
-TagName = Annotated[
-    str, Path(min_length=1, max_length=255, json_schema_extra={"pattern": _IN_A_TAG})
-]
+TagName = Annotated[str, Path(min_length=1, max_length=255, pattern=_IN_A_TAG)]
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Penalty = Annotated[Float, Field(ge=-2, le=2)]
 FILE_ID = r"^[0-9a-f]{64}$"
