@@ -31,7 +31,8 @@ REPORT: dict[str, Any] = {
 
 
 class Api:
-    """A server that answers by a table of `METHOD path`, and keeps what it was asked."""
+    """A server that answers by a table of `METHOD path`, and keeps what it was asked. A function
+    in the table is called, and what it returns is the answer."""
 
     def __init__(self, **replies: object) -> None:
         self.replies = replies
@@ -40,7 +41,8 @@ class Api:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append((request.method, request.path_qs, await request.read()))
         found = self.replies[f"{request.method} {request.path.removeprefix('/api/v1')}"]
-        reply = found.pop(0) if isinstance(found, list) else found
+        found = found.pop(0) if isinstance(found, list) else found
+        reply = found() if callable(found) else found
         if isinstance(reply, bytes):
             return web.Response(body=reply)
         return web.json_response(reply) if reply is not None else web.Response(status=204)
@@ -232,15 +234,18 @@ async def test_an_import_that_fails_is_its_sentence(tmp_path: Path) -> None:
 
 async def test_ctrl_c_cancels_an_import(tmp_path: Path) -> None:
     (tmp_path / "c.zip").write_bytes(b"PK")
-    cancelled = {**REPORT, "status": "cancelled"}
     api = Api(**{"POST /imports": REPORT, "GET /imports/01": REPORT})
-    api.replies["POST /imports/01/cancel"] = cancelled
+
+    def cancel() -> dict[str, Any]:
+        api.replies["GET /imports/01"] = cancelled = {**REPORT, "status": "cancelled"}
+        return cancelled
+
+    api.replies["POST /imports/01/cancel"] = cancel
     async with (
         serving(api) as url,
         Terminal(tmp_path, "import", "c.zip", "--url", url) as terminal,
     ):
         await terminal.shows("50% read, 2 conversations")
-        api.replies["GET /imports/01"] = cancelled
         terminal.press("\x03")
         assert await terminal.ended() == 130
         assert "stopping; what is in stays" in terminal.text
