@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from ..history import places
 from ..store import folders, tags
@@ -17,6 +18,15 @@ from .placed import FolderIn, FolderOut, FolderPatch, TagIn, TagOut
 router = APIRouter(tags=["folders"], dependencies=[Depends(json_only)])
 
 FolderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+
+
+class _Tag(StringConvertor):
+    """All the rest of a path, slashes and line ends too: `/tags/a%0A` is not the tag a."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("tag", _Tag())
 
 
 @router.get("/folders", responses=responses(503))
@@ -68,13 +78,13 @@ async def list_tags(parts: PartsDep) -> list[TagOut]:
     return [TagOut(name=name, session_count=count) for name, count in found]
 
 
-@router.patch("/tags/{tag:path}", status_code=204, responses=responses(404, 413, 415, 422, 503))
+@router.patch("/tags/{tag:tag}", status_code=204, responses=responses(404, 413, 415, 422, 503))
 async def rename_tag(parts: PartsDep, tag: TagName, wanted: TagIn) -> None:
     """Rename a tag on every session; where the other one is already, they become one."""
     await places.retag(parts.database, tag_of(tag), wanted.name)
 
 
-@router.delete("/tags/{tag:path}", status_code=204, responses=responses(404, 422, 503))
+@router.delete("/tags/{tag:tag}", status_code=204, responses=responses(404, 422, 503))
 async def delete_tag(parts: PartsDep, tag: TagName) -> None:
     """Take a tag off every session."""
     await places.retag(parts.database, tag_of(tag), None)
