@@ -173,10 +173,13 @@ class Chat:
                 task.add_done_callback(self._unseat)
                 raise
             except GenerationActive as active:
-                await self._clear_way(active, on_active)
+                if not await self._clear_way(active.generation_ids, on_active):
+                    raise
+            finally:
+                del task  # an error would hold this frame, and by it itself
 
-    async def _clear_way(self, active: GenerationActive, on_active: OnActive) -> None:
-        rivals = active.generation_ids
+    async def _clear_way(self, rivals: Sequence[str], on_active: OnActive) -> bool:
+        """Whether the answers that are in the way are over now."""
         if lost := [one for one in rivals if not self._log.runs(one)]:
             await asyncio.gather(*map(self._bury, lost))
         elif on_active == "enqueue":
@@ -186,7 +189,8 @@ class Chat:
         ):
             await asyncio.gather(*map(self._stop, rivals))
         else:
-            raise active
+            return False
+        return True
 
     async def _accept(self, work: _OpeningWork, answers: int) -> Ticket:
         """The transaction and the start, as one step that no caller can cut in two. The vendor is

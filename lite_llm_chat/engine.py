@@ -217,19 +217,22 @@ class Engine:
             self._idle.set()
 
     def _verdict(self, run: _Running, spring: asyncio.Task[Ended]) -> Ended:
-        """What happened. The one place where a spring's exceptions are looked at."""
-        if spring.cancelled():
-            return STOPPED[run.stop or "shutdown"]
-        error = spring.exception()
-        if error is None:
+        """What happened. The one place where a spring's exceptions are looked at. `result` takes
+        them off the task: their frames hold it, and it would hold them."""
+        defect = None if spring.cancelled() else spring.exception()
+        if defect is not None and not isinstance(defect, LiteError):
+            log.error("generation %s failed by a defect", run.generation.id, exc_info=defect)
+            return Ended("failed", fault=DEFECT)
+        del defect
+        try:
             return spring.result()
-        if isinstance(error, LiteError):
+        except asyncio.CancelledError:
+            return STOPPED[run.stop or "shutdown"]
+        except LiteError as error:
+            error.with_traceback(None)
             advice = self._advice(run.provider.id, run.prompt.model, error.code)
             fault = Fault(error.code, error.detail + advice)
-            warnings = tuple(run.warnings)
-            return Ended("failed", usage=run.spent, fault=fault, warnings=warnings)
-        log.error("generation %s failed by a defect", run.generation.id, exc_info=error)
-        return Ended("failed", fault=DEFECT)
+            return Ended("failed", usage=run.spent, fault=fault, warnings=tuple(run.warnings))
 
     async def _draw(self, run: _Running, drawing: Coroutine[Any, Any, Finish]) -> Ended:
         finish = await drawing

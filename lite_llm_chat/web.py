@@ -136,6 +136,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.cycle = self.scope = None  # type: ignore[assignment]  # each of them holds this
+        self.pipeline.clear()
         self._lost = True
         if self._left is not None:
             self._left()

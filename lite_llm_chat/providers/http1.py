@@ -21,6 +21,7 @@ from .line import Line
 MAX_HEAD_BYTES = 64 * 1024
 
 _FRAMES = ("content-length", "transfer-encoding")
+_NONE = cast("httptools.HttpResponseParser", None)  # nothing comes any more
 
 
 class Closed(Exception):
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._status = 0  # 0 until the whole head has come
         self._framed = False  # whether the body says where it ends
         self._body: list[bytes] = []
-        self._failure: Exception | None = None
+        self._failure: type[Exception] | None = None
         self._news: asyncio.Future[None] | None = None
         self._spoilt = False  # something came that nobody asked for
 
@@ -138,18 +139,18 @@ class Connection(asyncio.Protocol):
             if self.over:
                 self._spoilt = True
             else:
-                self._fail(Closed() if self._status else NotHttp())
+                self._fail(Closed if self._status else NotHttp)
         if not self._status and self._head_bytes > MAX_HEAD_BYTES:
-            self._fail(NotHttp())
+            self._fail(NotHttp)
 
     def _ended(self) -> None:
         """The other side says nothing more: the end of a body that has no other end."""
         if self._status and not self._framed:
             self.over = self._spoilt = True
         elif not self.over:
-            self._fail(Closed())
+            self._fail(Closed)
 
-    def _fail(self, failure: Exception) -> None:
+    def _fail(self, failure: type[Exception]) -> None:
         self._failure = self._failure or failure
 
     def _ring(self) -> None:
@@ -179,7 +180,8 @@ class Connection(asyncio.Protocol):
         if exc is None:
             self._ended()
         elif not self.over:
-            self._fail(Closed())
+            self._fail(Closed)
+        self._parser = _NONE  # the last one holds this: neither would go by itself
         self._ring()
 
     # ── called by the parser ──────────────────────────────────────────────────────────────

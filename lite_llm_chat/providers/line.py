@@ -122,7 +122,9 @@ class Line(asyncio.Transport):
             self._unsent = b""
             self._loop.remove_writer(self._plain.fileno())
         self._plain.close()
-        self._owner.connection_lost(error)
+        owner = self._owner
+        del self._owner  # it holds this: neither would go by itself
+        owner.connection_lost(error)
 
 
 async def connect(

@@ -126,7 +126,10 @@ class Database:
         if self._reads > len(self._readers) < READERS:
             self._readers.append(_started("reader", self._serve_reads))
         self._asked.put(job)
-        return await job.future  # type: ignore[return-value]
+        try:
+            return await job.future  # type: ignore[return-value]
+        finally:
+            del job  # an error would hold this frame, and by it itself
 
     async def write(self, work: Work[T], early: Callable[[T], None] | None = None) -> T:
         """The function's result, once it is committed. Raises what the function raised (then
@@ -137,7 +140,10 @@ class Database:
         self._require_open()
         job = _Job(work, asyncio.get_running_loop().create_future(), early)
         self._queue.put(job)
-        return await job.future  # type: ignore[return-value]
+        try:
+            return await job.future  # type: ignore[return-value]
+        finally:
+            del job  # an error would hold this frame, and by it itself
 
     def _require_open(self) -> None:
         if self._thread is None:
@@ -235,7 +241,7 @@ def _attempt(
             _tell_early(group, bell)
         return None
     except LiteError as error:
-        failure: BaseException = error
+        failure: BaseException = error.with_traceback(None)  # or it would hold itself, by us
     except _REFUSALS as cause:
         failure = _translated(cause)
         failure.__cause__ = cause

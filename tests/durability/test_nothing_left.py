@@ -7,9 +7,11 @@ import gc
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
+import lite_llm_chat
 from lite_llm_chat.assembly import server
 from lite_llm_chat.config import Settings
 from lite_llm_chat.domain import Event, Text
@@ -24,6 +26,7 @@ from . import oracle
 from .disk import Disk
 from .processes import until
 
+PACKAGE = Path(lite_llm_chat.__file__).parent
 OURS = ("run-", "spring-", "accept", "leave-", "drain", "cut-")
 
 
@@ -99,6 +102,43 @@ async def test_after_many_answers_nothing_is_held(
     assert things() == before
     assert before["LiveLog"] == before["_Run"] == 0
     assert len(asyncio.all_tasks()) <= tasks
+
+
+def ours(thing: object) -> str:
+    """The name of an object of this package, or of a frame that ran its code; else "" """
+    if isinstance(thing, FrameType):
+        path = Path(thing.f_code.co_filename)
+        return f"frame of {path.stem}" if PACKAGE in path.parents else ""
+    kind = type(thing)
+    return kind.__qualname__ if kind.__module__.startswith(PACKAGE.name) else ""
+
+
+async def test_what_has_ended_does_not_wait_for_the_garbage_collector(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    await every_kind_of_answer(product, upstream)
+    await idle(product)
+    gc.collect()
+    gc.disable()
+    try:
+        await every_kind_of_answer(product, upstream)
+        gate = Gate()
+        upstream.play(Pause(gate, after_tokens=1))
+        stream = await product.ask("say: one two", session_id=1)
+        await stream.until("content")
+        status, _ = await product.call("POST", "/chat", question("say: no", session_id=1))
+        assert status == 409
+        gate.open()
+        await stream.rest()
+        await idle(product)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        names = sorted({ours(thing) for thing in gc.garbage} - {""})
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert names == []
 
 
 async def test_a_refused_question_leaves_nothing_behind(
