@@ -180,8 +180,10 @@ class Terminal:
 
 
 def _own(terminal: int) -> None:
-    """Make a terminal this process's own, so that Ctrl-C reaches it."""
+    """Make a terminal this process's own, so that Ctrl-C reaches it. Whoever runs the tests in the
+    background may have had it ignored."""
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 _STEP = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)|(.)", re.DOTALL)
