@@ -128,6 +128,7 @@ async def test_what_has_ended_does_not_wait_for_the_garbage_collector(
         await stream.until("content")
         status, _ = await product.call("POST", "/chat", question("say: no", session_id=1))
         assert status == 409
+        assert (await product.call("GET", "/sessions/99"))[0] == 404
         gate.open()
         await stream.rest()
         await idle(product)
