@@ -151,7 +151,7 @@ async def test_silence_of_all_ends_in_time_with_the_first_ones_code(
     second: DeepSeekStandIn,
     third: DeepSeekStandIn,
 ) -> None:
-    product = await launch_all(first_piece_timeout_seconds=0.1, upstream_retries=0)
+    product = await launch_all(first_piece_timeout_seconds=0.5, upstream_retries=0)
     for one in (upstream, second, third):
         one.always(Stall(after_tokens=0))
     status, body = await whole(product, "say: hi")

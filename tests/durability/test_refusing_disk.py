@@ -15,6 +15,8 @@ from lite_llm_chat import eventlog
 from lite_llm_chat.assembly import server
 from lite_llm_chat.config import Settings
 from lite_llm_chat.store import search
+from lite_llm_chat.store.database import Database
+from lite_llm_chat.store.location import Location
 from standins.behaviours import Flood, Gate, Pause
 from standins.deepseek import DeepSeekStandIn
 from tests.conftest import Product, question
@@ -216,12 +218,14 @@ async def test_a_really_full_disk_is_survived(
 
 
 async def test_a_write_that_changes_nothing_does_not_say_that_the_disk_takes_any(
-    product: Product,
+    tmp_path: Path,
 ) -> None:
-    database = disk_of(product)
+    database = Database(Location(tmp_path / "alone.db"))  # beside a server others write
+    await database.open()
     database.writable = False
     seen = []
     for work in (search.settle, search.renew):
         await database.write(work)
         seen.append(database.writable)
+    await database.close()
     assert seen == [False, True]

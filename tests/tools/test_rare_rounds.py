@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from lite_llm_chat.answering.attempts import Attempts
 from lite_llm_chat.answering.rounds import Rounds
-from lite_llm_chat.config import Settings
+from lite_llm_chat.answering.run import Run
 from lite_llm_chat.eventlog import EventLog
 from tests.conftest import Product
 
@@ -86,18 +87,21 @@ async def test_a_tool_that_must_be_asked_for_meanwhile_is_not_run(
 
 
 async def test_a_tool_that_outlasts_the_answers_time_ends_it(
-    settings: Settings, caller: Caller, box: Box
+    product: Product, caller: Caller, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert caller.id == "caller"
     box.gates["c0.0"] = asyncio.Event()
-    short = settings.model_copy(update={"total_timeout_seconds": 0.2})
-    product = await Product(short).start()
+    end_of = Attempts.end_of
+
+    def soon(attempts: Attempts, run: Run) -> float:  # once the model has called
+        whole = end_of(attempts, run)
+        return asyncio.get_running_loop().time() + 0.2 if caller.prompts else whole
+
+    monkeypatch.setattr(Attempts, "end_of", soon)
     generation_id = await asked(product, "call own__add 1")
     events = await kinds(product, generation_id)
     ended = events[-1][1]
     assert (ended["status"], ended["error"]["code"]) == ("failed", "upstream_timeout")
     assert box.stopped == ["c0.0"]
-    await product.stop()
 
 
 async def test_a_stop_while_a_question_to_a_person_is_being_stored_leaves_it_waiting(
