@@ -52,6 +52,7 @@ class Plan:
 
 IDLE = 0.5  # a load average above this means that somebody else is measured too
 OPEN_FILES = 16_384  # a crowd takes two of its server
+BUSY_BUT_IN_TIME = 0.97  # for rows of no times: what comes late comes in bunches, cheap for nginx
 WHOLE = Plan(
     rounds=3,
     starts=5,
@@ -62,7 +63,7 @@ WHOLE = Plan(
     reads=Reads(answers=1_000_000, rounds=3),
     searches=Searches(messages=1_000_000, queries=40, commits=1000),
     paced=Order(200, 500, 50, apart=True),
-    fast=Order(200, 800, 100, gather_s=0.05, apart=True),
+    fast=Order(200, 800, 100, apart=True, busiest=BUSY_BUT_IN_TIME),
     short=Order(200, 200, 50, chars=SHORT_CHARS),
     unpaced=Order(20, 4000, 0),
     dialects=Order(200, 400, 50),
@@ -78,7 +79,7 @@ QUICK = Plan(
     reads=Reads(answers=10_000, rounds=1),
     searches=Searches(messages=4000, queries=3, commits=70),
     paced=Order(20, 150, 50, apart=True),
-    fast=Order(20, 300, 100, gather_s=0.05, apart=True),
+    fast=Order(20, 300, 100, apart=True, busiest=BUSY_BUT_IN_TIME),
     short=Order(20, 50, 50, chars=SHORT_CHARS),
     unpaced=Order(4, 500, 0),
     dialects=Order(20, 150, 50),

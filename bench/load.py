@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 
 from .client import Connection, Dialect, Failed, Tokens, post, products, vendors
 from .machine import Cores
-from .meter import Meter, Reading, Share, at, between
+from .meter import BUSIEST, Meter, Reading, Share, at, between
 from .servers import Server
-from .tape import Tape, roll
+from .tape import Reel, Tape
 from .upstream import RECORD_CHARS
 
 PATIENCE_S = 120.0
@@ -26,8 +25,8 @@ SETTLED_S = 2.0  # of a stream's own time: then the last of its round has run fo
 class Order:
     """How many streams, of how many tokens, how many a second (0: as fast as it goes), arriving
     within how many seconds, on connections that are kept or opened when they arrive, and of how
-    many characters a token. What has come is read every `gather_s`, or 0: at once. `apart`: each
-    stream's tokens come at moments of their own."""
+    many characters a token. `apart`: each stream's tokens come at moments of their own. The load
+    may be busy for `busiest` of its core."""
 
     streams: int
     tokens: int
@@ -35,8 +34,8 @@ class Order:
     within_s: float = 1.0
     fresh: bool = False
     chars: int = RECORD_CHARS
-    gather_s: float = 0.0
     apart: bool = False
+    busiest: float = BUSIEST
 
     @property
     def text(self) -> str:
@@ -200,50 +199,29 @@ async def run(target: Target, order: Order, place: Place) -> Cost:
     """All streams of an order at once. Raises Failed if one was not whole or the load was busy."""
     request, meter = target.request(order.text), Meter(target.server, place.upstream)
     tapes: dict[int, Tape] = {}
-    patient = order.gather_s > 0
+    with Reel() as reel:
 
-    async def stream(number: int) -> float:
-        if order.rate:  # begin at another phase than the neighbours do
-            await asyncio.sleep(order.within_s * number / order.streams)
-        asked_at = time.monotonic()
-        if order.fresh:
-            tapes[number] = await roll(target.server.port, patient=patient)
-        await tapes[number].ask(request)
-        return asked_at
+        async def stream(number: int) -> float:
+            if order.rate:  # begin at another phase than the neighbours do
+                await asyncio.sleep(order.within_s * number / order.streams)
+            asked_at = time.monotonic()
+            if order.fresh:
+                tapes[number] = await reel.roll(target.server.port)
+            await tapes[number].ask(request)
+            return asked_at
 
-    try:
         for number in range(0 if order.fresh else order.streams):
-            tapes[number] = await roll(target.server.port, patient=patient)
-        async with meter, _gathering(tapes, order.gather_s):
+            tapes[number] = await reel.roll(target.server.port)
+        async with meter:
             asked = await _together(stream(number) for number in range(order.streams))
-    finally:
-        for tape in tapes.values():
-            tape.close()
     streams = [
         Stream(asked_at, _read(tapes[number], target, order), tapes[number].size_bytes)
         for number, asked_at in enumerate(asked)
     ]
     cost = Cost(order, streams, meter.readings)
-    if refused := cost.whole.why_refused(place.cores):
+    if refused := cost.whole.why_refused(place.cores, order.busiest):
         raise Failed(refused)
     return cost
-
-
-@asynccontextmanager
-async def _gathering(tapes: Mapping[int, Tape], every_s: float) -> AsyncIterator[None]:
-    """Have patient tapes read from time to time."""
-
-    async def again() -> None:
-        while every_s:
-            await asyncio.sleep(every_s)
-            for tape in tapes.values():
-                tape.resume()
-
-    reading = asyncio.create_task(again())
-    try:
-        yield
-    finally:
-        reading.cancel()
 
 
 async def _together(streams: Iterable[Coroutine[None, None, float]]) -> list[float]:

@@ -43,13 +43,13 @@ class Share:
     wall_s: float
     wakes: int = 0
 
-    def why_refused(self, cores: Cores) -> str:
+    def why_refused(self, cores: Cores, busiest: float = BUSIEST) -> str:
         """Empty if the load had enough of its core left to be trusted, else what to say."""
         both = self.upstream_s + self.own_s
-        busiest = both if cores.pinned else max(self.upstream_s, self.own_s)
-        if busiest <= BUSIEST * self.wall_s:
+        busy_s = both if cores.pinned else max(self.upstream_s, self.own_s)
+        if busy_s <= busiest * self.wall_s:
             return ""
-        return f"the load was busy for {busiest / self.wall_s:.0%} of its core"
+        return f"the load was busy for {busy_s / self.wall_s:.0%} of its core"
 
 
 class Meter:
