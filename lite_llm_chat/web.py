@@ -24,6 +24,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 _Exchange = tuple[RequestResponseCycle, ASGI3Application]
 _NONE: list[tuple[bytes, bytes]] = []
+_LENGTH = (
+    b"\r\ncontent-length: "  # a body follows, be it an empty one, unless only the head was asked
+)
 
 
 class Bell:
@@ -69,13 +72,15 @@ class _Line(list[_Exchange]):
 
 
 class _Together:
-    """A response's way to the socket until its first bytes: the head waits for them, to the end of
-    this turn of the event loop at most. Sending is most of what a short response costs."""
+    """A response's way to the socket until its first bytes: the head waits for them; where it does
+    not say that they follow, to the end of this turn of the event loop at most. Sending is most of
+    what a short response costs."""
 
-    __slots__ = ("_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_head", "_loop", "_transport")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
         self._cycle = cycle
+        self._loop = loop
         self._transport = cycle.transport
         self._head = b""
 
@@ -86,7 +91,8 @@ class _Together:
             self._leave(data)
         else:
             self._head = data
-            asyncio.get_running_loop().call_soon(self._leave)
+            if _LENGTH not in data or self._cycle.scope["method"] == "HEAD":
+                self._loop.call_soon(self._leave)
 
     def _leave(self, data: bytes = b"") -> None:
         if self._head:
@@ -145,7 +151,7 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         cycle.message_event = cast(asyncio.Event, Bell(rung=cycle.message_event.is_set()))
         cycle.scope["state"]["client"] = self
-        cycle.transport = cast(asyncio.Transport, _Together(cycle))
+        cycle.transport = cast(asyncio.Transport, _Together(cycle, self.loop))
         super()._start_asgi_task(cycle, app)
 
     def hold(self, left: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ..asking.manners import changed, home_of
 from ..domain import Message, Session
 from ..history import places
-from ..store import branches, listing, messages, presets, sessions
+from ..store import branches, listing, presets, sessions
 from ..store.database import Connection
 from ..store.sessions import Titled
 from .deps import MessageId, Parts, PartsDep, SessionId, json_only
@@ -58,8 +58,7 @@ async def get_session(parts: PartsDep, session_id: SessionId) -> Response:
     def work(conn: Connection) -> bytes:
         session = sessions.get(conn, session_id)
         page = session_fields(session)
-        branch = messages.branch(conn, session.leaf_id)
-        page["messages"] = shown(conn, parts, session, branch)
+        page["messages"] = _fields(parts, *branches.active(conn, session))
         return encoded(page)
 
     return as_json(await parts.database.read(work))
@@ -69,7 +68,12 @@ def shown(
     conn: Connection, parts: Parts, session: Session, some: Sequence[Message]
 ) -> list[Fields]:
     """Messages of a session with their siblings."""
-    beside = branches.siblings(conn, session, some)
+    return _fields(parts, some, branches.siblings(conn, session, some))
+
+
+def _fields(
+    parts: Parts, some: Sequence[Message], beside: Mapping[int, Sequence[int]]
+) -> list[Fields]:
     prices, prefix = parts.prices, parts.api_prefix
     return [message_fields(one, prices, prefix, beside.get(one.id)) for one in some]
 

@@ -105,14 +105,35 @@ def after(conn: Connection, leaf_id: int, message: Message, most: int) -> Sequen
     return messages.branch(conn, rows[-1][0], end - message.depth)
 
 
+def active(
+    conn: Connection, session: Session
+) -> tuple[Sequence[Message], Mapping[int, Sequence[int]]]:
+    """The active branch of a session, oldest first, and its `siblings`."""
+    if _never_branched(conn, session):
+        return messages.whole(conn, session.id), {}
+    branch = messages.branch(conn, session.leaf_id)
+    return branch, _beside(conn, session, branch)
+
+
 def siblings(
     conn: Connection, session: Session, shown: Sequence[Message]
 ) -> Mapping[int, Sequence[int]]:
     """The messages beside each of some messages, itself among them, in the order in which they
     were made; nothing for those that are alone. Messages that all are the one branch of their
     session cost one look at an index."""
-    if not shown or run(conn, _COUNT, (session.id,)) == [(session.message_count,)]:
+    if not shown or _never_branched(conn, session):
         return {}
+    return _beside(conn, session, shown)
+
+
+def _never_branched(conn: Connection, session: Session) -> bool:
+    """Whether all messages of a session are its active branch."""
+    return run(conn, _COUNT, (session.id,)) == [(session.message_count,)]
+
+
+def _beside(
+    conn: Connection, session: Session, shown: Sequence[Message]
+) -> Mapping[int, Sequence[int]]:
     parents = [one.parent_id for one in shown if one.parent_id is not None]
     rows = run(conn, _CHILDREN, (json.dumps(parents),))
     if len(parents) < len(shown):

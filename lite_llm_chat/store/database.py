@@ -83,6 +83,7 @@ class Database:
         self._readers: list[threading.Thread] = []  # as many as were ever needed at once
         self._views = threading.local()  # each reader thread's connection
         self._opened: list[Connection] = []  # all of them
+        self._loop: asyncio.AbstractEventLoop
         self._bell: Bell
         self.writable = True  # False from a refused write until the next one that is taken
 
@@ -95,6 +96,7 @@ class Database:
         except BaseException:
             self._lock.release()
             raise
+        self._loop = asyncio.get_running_loop()  # asked once: a system call in Python 3.11
         self._bell = Bell()
         self._thread = _started("writer", self._serve)
 
@@ -121,7 +123,7 @@ class Database:
         if self._location.in_memory:
             return await self.write(work)
         self._require_open()
-        job = _Job(work, asyncio.get_running_loop().create_future())
+        job = _Job(work, self._loop.create_future())
         self._reads += 1
         if self._reads > len(self._readers) < READERS:
             self._readers.append(_started("reader", self._serve_reads))
@@ -138,7 +140,7 @@ class Database:
         `early` is called at most once, on the event loop, with a result whose commit has begun:
         what it starts must be harmless if the commit fails."""
         self._require_open()
-        job = _Job(work, asyncio.get_running_loop().create_future(), early)
+        job = _Job(work, self._loop.create_future(), early)
         self._queue.put(job)
         try:
             return await job.future  # type: ignore[return-value]

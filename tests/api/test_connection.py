@@ -73,6 +73,8 @@ class Answering:
     what the server sends in one piece."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.headers = [LENGTH]
+        self.begun = asyncio.Event()
         self.gate = asyncio.Event()
         self.pieces: list[bytes] = []
         send = _SelectorSocketTransport.write
@@ -85,7 +87,8 @@ class Answering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": [LENGTH]})
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        self.begun.set()
         await self.gate.wait()
         await send({"type": "http.response.body", "body": b"hello"})
 
@@ -120,11 +123,39 @@ async def test_a_head_and_what_follows_at_once_are_one_piece(
 
 async def test_a_head_does_not_wait_for_what_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Answering(monkeypatch)
+    app.headers = []  # so it comes in chunks, who knows when
     reader, writer = await app.dialled(ASKED)
     head = await reader.readuntil(b"\r\n\r\n")
     assert app.pieces == [head]
     app.gate.set()
-    assert await reader.read() == b"hello"
+    assert await reader.read() == b"5\r\nhello\r\n0\r\n\r\n"
+    writer.close()
+
+
+async def test_a_head_that_says_how_much_follows_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Answering(monkeypatch)
+    reader, writer = await app.dialled(ASKED)
+    await app.begun.wait()
+    for _ in range(10):  # turns of the loop
+        await asyncio.sleep(0)
+    assert app.pieces == []
+    app.gate.set()
+    whole = await reader.read()
+    assert whole.endswith(b"\r\n\r\nhello")
+    assert app.pieces == [whole]
+    writer.close()
+
+
+async def test_a_head_whose_body_fails_is_sent_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Answering(monkeypatch)
+    app.headers = [(b"content-length", b"4")]  # of "hello": refused by the web server
+    app.gate.set()
+    reader, writer = await app.dialled(ASKED)
+    assert (await reader.read()).endswith(b"content-length: 4\r\nconnection: close\r\n\r\n")
     writer.close()
 
 

@@ -62,6 +62,31 @@ async def test_a_page_has_the_messages_of_the_session_itself(product: Product) -
     assert (found["session_id"], found["leaf_id"], found["has_more"]) == (1, 4, False)
 
 
+async def test_a_session_reads_alike_before_and_after_it_branched(product: Product) -> None:
+    await talk(product, "one", "two")
+    before = await messages(product)
+    assert [one["siblings"] for one in before] == [None] * 4
+    await again(product, 4)
+    await move(product, 4)
+    *first, last = await messages(product)
+    assert [*first, {**last, "siblings": None}] == before
+    assert last["siblings"] == [4, 5]
+
+
+async def test_a_line_of_messages_with_an_answer_in_the_making_is_read_with_what_it_says(
+    product: Product, upstream: DeepSeekStandIn
+) -> None:
+    await talk(product, "one")
+    gate = hold(upstream, "Hello there")
+    stream = await product.ask("Hi", session_id=1)
+    await stream.until("content")
+    said = [(one["content"], one["status"]) for one in await messages(product)]
+    assert said[-1] == ("Hello", "running")
+    gate.open()
+    await stream.rest()
+    assert (await messages(product))[-1]["content"] == "Hello there"
+
+
 async def test_another_branch_is_read_by_its_leaf(product: Product) -> None:
     await talk(product, "one", "two")
     await again(product, 2)  # 1 5

@@ -72,7 +72,7 @@ class Disk(Database):
 
     def __init__(self, loop: Clockwork, path: Path, *, at_once: bool = False) -> None:
         super().__init__(Location(path), durable=False)
-        self._loop = loop
+        self._clock = loop
         self._at_once = at_once
         self._writer: Queue[Connection] = Queue()  # its connection, from its thread
         self._connection: Connection | None = None
@@ -88,7 +88,7 @@ class Disk(Database):
         else:
             self._open.set()
         if mode == "flows":
-            self.flows_since = self._loop.time()
+            self.flows_since = self._clock.time()
         self.mode = mode
 
     def _serve_group(self, conn: Connection) -> bool:
@@ -102,7 +102,7 @@ class Disk(Database):
         if self._at_once:
             self._require_open()
             return await self._done_here(self._view(), "DEFERRED", work)
-        with self._loop.thread_works():
+        with self._clock.thread_works():
             return await super().read(work)
 
     async def _stored(
@@ -110,7 +110,7 @@ class Disk(Database):
     ) -> T:
         """Written as a database does it."""
         if not self._at_once:
-            with self._loop.thread_works():
+            with self._clock.thread_works():
                 return await super().write(work, early)
         self._require_open()
         if self._connection is None:
@@ -124,7 +124,7 @@ class Disk(Database):
         work: Callable[[Connection], T],
         early: Callable[[T], None] | None = None,
     ) -> T:
-        job = database._Job(work, self._loop.create_future())
+        job = database._Job(work, self._clock.create_future())
         if database._attempt(lambda: conn, [job], mode, self._bell) is not None:
             assert job.error is not None
             raise job.error
@@ -138,7 +138,7 @@ class Disk(Database):
         self, work: Callable[[Connection], T], early: Callable[[T], None] | None = None
     ) -> T:
         # A caller that goes away takes nothing back, as with the real queue.
-        task = self._loop.create_task(self._write(work, early), name="disk")
+        task = self._clock.create_task(self._write(work, early), name="disk")
         task.add_done_callback(_looked_at)
         return await asyncio.shield(task)
 
