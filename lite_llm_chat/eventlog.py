@@ -40,7 +40,7 @@ from .store.database import Connection, Database
 from .tail import Tail
 
 MAX_INTERVAL_S = 0.25
-CROWD = 135  # sources drawn in one tick; more lengthen the time between two draws of each …
+CROWD = 160  # sources drawn in one tick; more lengthen the time between two draws of each …
 MOST_STRETCH = 3.0  # … at most so many times
 RETRY_S = 0.5
 PENDING_LIMIT = 8 * 1024  # characters that wait before a flush is hurried
