@@ -65,10 +65,10 @@ def test_more_sources_are_drawn_more_seldom_and_by_halves(world: World) -> None:
 
 
 def test_a_few_too_many_sources_are_shared_out_evenly(world: World) -> None:
-    sources = Sources(world, CROWD + 1)
+    sources = Sources(world, CROWD + 2)
     world.loop.advance(10 * INTERVAL_S)
-    assert sources.pauses() == {round((CROWD + 1) / CROWD, 2)}
-    assert sources.at_once() == (CROWD + 1) / 2
+    assert sources.pauses() == {round((CROWD + 2) / CROWD, 2)}
+    assert sources.at_once() == (CROWD + 2) / 2
 
 
 def test_many_sources_are_drawn_in_turns_and_none_is_forgotten(world: World) -> None:
