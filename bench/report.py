@@ -89,7 +89,7 @@ minutes on the same machine, and a ratio is the median of the rounds' ratios.
   that say it each stream of the upstream speaks at moments of its own, as vendors do, and the
   client reads what comes as it comes: whoever relays token by token pays for a wake, a read and a
   send each time. In the others, and in the row *on one beat*, all streams speak on the beat of a
-  millisecond, so whoever relays is woken once for twenty tokens.
+  millisecond, so whoever relays is woken once for all that come then.
 * **CPU for a streamed token of a dialect**: of the same text, while all streams run; each dialect
   as its vendor speaks it. They are compared with chunks of OpenAI's dialect that say the usage so
   far, because in the others something differs in each event too: blanks, counts, a time, a number.

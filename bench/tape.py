@@ -38,10 +38,6 @@ class Tape:
         self._moments_ns: list[int] = []
         self._pieces: list[bytes] = []
 
-    def fileno(self) -> int:
-        """Of its socket."""
-        return self._plain.fileno()
-
     def ask(self, request: bytes) -> asyncio.Future[None]:
         """Send a request; the future is done when the answer has ended."""
         self._asked = self._loop.create_future()
@@ -133,12 +129,8 @@ class Reel:
         plain = socket.socket()
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            await self._loop.sock_connect(plain, ("127.0.0.1", port))
-        except BaseException:
-            plain.close()
-            raise
         tape = self._tapes[plain.fileno()] = Tape(plain, self._loop)
+        await self._loop.sock_connect(plain, ("127.0.0.1", port))
         self._ready.register(plain, select.EPOLLIN)
         return tape
 

@@ -73,20 +73,6 @@ async def test_a_session_reads_alike_before_and_after_it_branched(product: Produ
     assert last["siblings"] == [4, 5]
 
 
-async def test_a_line_of_messages_with_an_answer_in_the_making_is_read_with_what_it_says(
-    product: Product, upstream: DeepSeekStandIn
-) -> None:
-    await talk(product, "one")
-    gate = hold(upstream, "Hello there")
-    stream = await product.ask("Hi", session_id=1)
-    await stream.until("content")
-    said = [(one["content"], one["status"]) for one in await messages(product)]
-    assert said[-1] == ("Hello", "running")
-    gate.open()
-    await stream.rest()
-    assert (await messages(product))[-1]["content"] == "Hello there"
-
-
 async def test_another_branch_is_read_by_its_leaf(product: Product) -> None:
     await talk(product, "one", "two")
     await again(product, 2)  # 1 5
