@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import pytest
@@ -27,6 +28,7 @@ TOKENS = RATE * scaled(4, 20)
 NORMAL = 5
 STUCK, SIPPING = scaled(10, 25), scaled(10, 25)  # read nothing; read far less than is said
 SIP_BYTES, SIP_S = 20_000, 0.1
+ROUNDS = scaled(1, 3)  # an answer ends once, so one slow sync of the disk would be a whole figure
 
 
 @pytest.fixture
@@ -103,14 +105,19 @@ async def lag(server: Server, slow: list[socket.socket]) -> None:
 async def test_a_slow_reader_delays_neither_the_answer_nor_its_other_readers(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alone = await answer(server, 0, 0)
-    beside = await answer(server, STUCK, SIPPING)
-    longer_ms, later_ms = beside.took_ms - alone.took_ms, beside.p99_ms - alone.p99_ms
+    alone: list[Told] = []
+    beside: list[Told] = []
+    for _ in range(ROUNDS):
+        alone.append(await answer(server, 0, 0))
+        beside.append(await answer(server, STUCK, SIPPING))
+    took_ms, p99_ms = median(one.took_ms for one in alone), median(one.p99_ms for one in alone)
+    longer_ms = median(one.took_ms for one in beside) - took_ms
+    later_ms = median(one.p99_ms for one in beside) - p99_ms
     with capsys.disabled():
         who = f"{STUCK} that never read and {SIPPING} that read a tenth, beside {NORMAL}: "
-        result = f"{alone.took_ms:.0f} ms without them, {longer_ms:+.0f} ms with them"
+        result = f"{took_ms:.0f} ms without them, {longer_ms:+.0f} ms with them"
         record("I13", f"{who}the answer takes", "± 50 ms", result, abs(longer_ms) <= 50)
-        result = f"{alone.p99_ms:.0f} ms without them, {later_ms:+.0f} ms with them"
+        result = f"{p99_ms:.0f} ms without them, {later_ms:+.0f} ms with them"
         record("I13", f"{who}p99 age of a token", "± 50 ms", result, abs(later_ms) <= 50)
     assert longer_ms < 1000  # the goal is a twentieth of that, on a machine at rest
     assert later_ms < 1000
